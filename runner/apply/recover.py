@@ -1,0 +1,104 @@
+"""Writes of a dead run: ask the system what came of them before anything else is sent.
+
+An update or delete needs no question: the next compare reads both sides and sees what was done.
+A create does, or it would be sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from runner.apply.resolve import pending, typed
+from runner.events import Recovered
+from runner.model import Side
+from runner.state import couplings, journal
+from runner.wire import Type, WireQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+
+    from runner.compile import CompiledMapping
+    from runner.connectors.protocol import Connector
+    from runner.events import Tell
+    from runner.state.journal import Intent
+    from runner.wire import Value
+
+_TELLING = frozenset({Type.TEXT, Type.CODE, Type.INTEGER, Type.BOOLEAN, Type.OPTION})
+"""Types that a system gives back exactly as they were written, so that one can search by them."""
+
+
+async def recover(
+    connection: duckdb.DuckDBPyConnection,
+    mappings: Sequence[CompiledMapping],
+    connectors: Mapping[str, Connector],
+    tell: Tell,
+) -> None:
+    """Settle every intent that has no outcome; leave open only creates that cannot be decided.
+
+    A create that is found becomes a coupling with a blank base: the next compare sees to its
+    fields. Several records that it could be stay undecided, and are reported by the plan.
+    """
+    by_name = {mapping.name: mapping for mapping in mappings}
+    for intent in journal.unfinished(connection):
+        mapping = by_name.get(intent.mapping)
+        if mapping is None or intent.kind != "create":
+            journal.close(connection, intent, "compared", "left to the next compare")
+            continue
+        keys = await _found(connection, mapping, connectors, intent)
+        if len(keys) > 1:
+            continue
+        connection.execute("BEGIN")
+        if keys:
+            left, right = (
+                (keys[0], intent.right_key) if intent.side == "left" else (intent.left_key, keys[0])
+            )
+            couplings.adopt(connection, mapping.name, left, right, intent.run)
+        outcome = "found" if keys else "not done"
+        journal.close(connection, intent, outcome, "resolved by asking the system")
+        connection.execute("COMMIT")
+        tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
+
+
+async def _found(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    connectors: Mapping[str, Connector],
+    intent: Intent,
+) -> list[str]:
+    """Return the keys of uncoupled records that the create may have made."""
+    side = Side(intent.side)
+    entity = mapping.rule.entity(side)
+    where = _identity(mapping, side, intent)
+    if not where:
+        return []
+    query = WireQuery(entity=entity.entity, fields=(entity.key,), where=where)
+    keys = [key async for page in connectors[entity.system].pages(query) for key in page.keys]
+    rows = connection.execute(
+        f"""SELECT {mapping.canonical_key(side, "k")} AS "key" FROM (SELECT unnest(?) AS k)
+        EXCEPT SELECT {side.value}_key FROM state.main.coupling WHERE mapping = ?""",
+        [keys, mapping.name],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _identity(
+    mapping: CompiledMapping, side: Side, intent: Intent
+) -> tuple[tuple[str, Value], ...]:
+    """Say how the record is known: by its key if we chose it, else by all that was sent."""
+    types = mapping.type(side).fields
+    key = mapping.rule.entity(side).key
+    if intent.key is not None and not pending(intent.key):
+        return ((key, typed(intent.key, types[key].type)),)
+    sent = {change[side.value]: change["new"] for change in json.loads(intent.fields)}
+    return tuple(
+        (name, typed(text, types[name].type))
+        for name, text in sent.items()
+        if text is not None and not pending(text) and types[name].type in _TELLING
+    )
+
+
+def _partner(intent: Intent) -> str:
+    return intent.right_key if intent.side == "left" else intent.left_key

@@ -1,0 +1,169 @@
+"""What came of the writes, taken into journal, couplings and base, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from runner.compile import Tables
+from runner.extract import batch
+from runner.model import Side
+from runner.state import couplings, journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from runner.compile import CompiledMapping
+    from runner.plan import Action
+    from runner.wire import Page
+
+_DONE = pa.schema(
+    [(name, pa.string()) for name in ("left_key", "right_key", "planned_left", "planned_right")]
+    + [("coupled", pa.bool_())]
+    + [(name, pa.list_(pa.string())) for name in ("settled", "written_left", "written_right")]
+)
+_OUTCOMES = pa.schema(
+    [
+        ("action", pa.int64()),
+        ("outcome", pa.string()),
+        ("key", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+_TEXTS = ("settled", "written_left", "written_right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one action did: which pair, under which keys, and the record as it is now.
+
+    ``outcome`` is ``written``, ``drifted``, ``rejected``, ``unknown`` or ``blocked`` (never sent,
+    because a record it points to was not created). ``page`` is empty where none came back.
+    """
+
+    action: Action
+    outcome: str
+    message: str = ""
+    hint: str = ""
+    left_key: str = ""
+    right_key: str = ""
+    written: tuple[str, ...] = field(default_factory=tuple)
+    page: Page | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the system did it."""
+        return self.outcome == "written"
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    run: int,
+    outcomes: Sequence[Settled],
+) -> None:
+    """Record outcomes and advance couplings and base by those that were written."""
+    connection.execute("BEGIN")
+    journal.settle(connection, run, _outcomes(outcomes))
+    done = [outcome for outcome in outcomes if outcome.done]
+    if done:
+        for side in Side:
+            _returned(connection, mapping, side, done)
+        _fill_done(connection, mapping, done)
+        _advance(connection, mapping, run)
+    connection.execute("COMMIT")
+
+
+def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
+    """Carry out what writes to no system: couple, uncouple, and let the base move."""
+    connection.execute("BEGIN")
+    gone = connection.execute(
+        """SELECT left_key FROM plan."action" WHERE mapping = ? AND kind = 'uncouple'""",
+        [mapping.name],
+    ).fetchall()
+    if gone:
+        couplings.uncouple(connection, mapping.name, [row[0] for row in gone])
+    for side in Side:
+        _returned(connection, mapping, side, [])
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE done AS
+        SELECT left_key, right_key, left_key AS planned_left, right_key AS planned_right,
+            kind = 'couple' AS coupled, list_transform(fields, lambda f: f.id) AS settled,
+            CAST([] AS VARCHAR[]) AS written_left, CAST([] AS VARCHAR[]) AS written_right
+        FROM plan."action" WHERE mapping = ? AND kind IN ('couple', 'converge')""",
+        [mapping.name],
+    )
+    _advance(connection, mapping, run)
+    connection.execute("COMMIT")
+
+
+def _advance(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
+    after = f"plan.{Tables(mapping.name).after}"
+    couplings.advance(connection, mapping.name, mapping.base, after=after, run=run)
+
+
+def _returned(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    done: Sequence[Settled],
+) -> None:
+    """Make the records that came back canonical, by the very SQL that made the snapshot."""
+    pages = [o.page for o in done if o.page is not None and o.action.side == side]
+    connection.register("incoming", batch(pages, mapping.raw_columns(side)))
+    connection.execute("CREATE OR REPLACE TEMP TABLE came AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+    target = f'"returned {side.value}"'
+    connection.execute(f"DROP TABLE IF EXISTS {target}")
+    made = mapping.snapshot(side, source="came", target=target)
+    connection.execute(made.sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+
+
+def _fill_done(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, done: Sequence[Settled]
+) -> None:
+    every = [f.id for f in mapping.fields]
+    rows = [
+        {
+            "left_key": outcome.left_key,
+            "right_key": outcome.right_key,
+            "planned_left": outcome.action.left_key,
+            "planned_right": outcome.action.right_key,
+            "coupled": outcome.action.kind == "create",
+            "settled": every if outcome.action.kind == "create" else [],
+            "written_left": outcome.written if outcome.action.side == "left" else [],
+            "written_right": outcome.written if outcome.action.side == "right" else [],
+        }
+        for outcome in done
+    ]
+    connection.register("incoming", pa.Table.from_pylist(rows, schema=_DONE))
+    keys = ", ".join(
+        f"{mapping.canonical_key(side, f'{side.value}_key')} AS {side.value}_key" for side in Side
+    )
+    lists = ", ".join(f"flatten(list({name})) AS {name}" for name in _TEXTS)
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE done AS
+        SELECT left_key, right_key, any_value(planned_left) AS planned_left,
+            any_value(planned_right) AS planned_right, bool_or(coupled) AS coupled, {lists}
+        FROM (SELECT * REPLACE ({keys}) FROM incoming) GROUP BY left_key, right_key"""
+    )
+    connection.unregister("incoming")
+
+
+def _outcomes(outcomes: Sequence[Settled]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {
+                "action": outcome.action.id,
+                "outcome": outcome.outcome,
+                "key": getattr(outcome, f"{outcome.action.side}_key") or None,
+                "message": outcome.message or None,
+            }
+            for outcome in outcomes
+        ],
+        schema=_OUTCOMES,
+    )

@@ -1,0 +1,284 @@
+"""Actions as writes: in order, in windows, to both systems at the same time.
+
+Each window is journaled before it is sent and settled after it was answered, so that at any
+instant at most one window of writes is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from runner.apply.resolve import given, pending, pendings_of, values
+from runner.apply.settle import Settled, settle, settle_local
+from runner.errors import SystemUnavailableError
+from runner.events import WritesDone
+from runner.model import Side
+from runner.plan import Kind, read
+from runner.state import couplings, journal
+from runner.wire import Drifted, Rejected, Unknown, Write, WriteKind, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
+
+    from runner.compile import CompiledMapping
+    from runner.connectors.protocol import Connector
+    from runner.events import Tell
+    from runner.plan import Action
+    from runner.wire import Outcome
+
+WINDOW = 1_000
+"""Writes in doubt at the most, and writes a journal commit: two commits a window."""
+
+_WAVES = ((Kind.CREATE,), (Kind.UPDATE,))
+_INTENTS = pa.schema(
+    [("action", pa.int64())]
+    + [
+        (name, pa.string())
+        for name in ("mapping", "kind", "side", "entity", "left_key", "right_key", "key", "etag")
+    ]
+    + [("fields", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A record that could not be written, and what to do about it."""
+
+    action: Action
+    outcome: str
+    message: str
+    hint: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """What one apply did so far: counters by mapping, failures, records this run moved."""
+
+    counters: dict[str, Counter[str]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    moved: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    stopped: str = ""
+
+
+async def carry_out(
+    connection: duckdb.DuckDBPyConnection,
+    chosen: Sequence[str],
+    mappings: Sequence[CompiledMapping],
+    connectors: Mapping[str, Connector],
+    run: int,
+    tell: Tell,
+) -> Progress:
+    """Do what the plan (attached as ``plan``) says, mapping by mapping.
+
+    ``chosen`` names the plan's mappings; ``mappings`` are all that lookups may lead to.
+
+    A system that went away stops the run: what was not sent is not counted, and a next run takes
+    it up. Everything that was answered is kept.
+    """
+    progress = Progress()
+    for mapping in (m for m in mappings if m.name in chosen):
+        progress.counters[mapping.name] = Counter()
+        couplings.ensure_base(connection, mapping.name, mapping.base)
+        settle_local(connection, mapping, run)
+        writer = _Writer(connection, mapping, mappings, connectors, run, progress)
+        total = _total(connection, mapping)
+        try:
+            for wave in _WAVES:
+                for window in _windows(connection, mapping, wave):
+                    await writer.send(window)
+                    counted = progress.counters[mapping.name]
+                    failed = counted["failed"]
+                    done = counted["inserted"] + counted["modified"] + failed
+                    tell(WritesDone(mapping=mapping.name, done=done, total=total, failed=failed))
+        except* SystemUnavailableError as group:
+            progress.stopped = str(group.exceptions[0])
+        if progress.stopped:
+            break
+    return progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    connection: duckdb.DuckDBPyConnection
+    mapping: CompiledMapping
+    mappings: Sequence[CompiledMapping]
+    connectors: Mapping[str, Connector]
+    run: int
+    progress: Progress
+
+    async def send(self, window: Sequence[Action]) -> None:
+        """Resolve, journal, send, settle one window."""
+        known = given(self.connection, (p for action in window for p in pendings_of(action)))
+        ready = [(action, _resolved(action, known)) for action in window]
+        blocked = [action for action, resolved in ready if resolved is None]
+        writes = [
+            (action, resolved, self._write(resolved)) for action, resolved in ready if resolved
+        ]
+        if writes:
+            intents = pa.Table.from_pylist([_intent(a, w) for a, _, w in writes], schema=_INTENTS)
+            journal.intend(self.connection, self.run, intents)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._side([w for w in writes if w[0].side == side], side))
+                for side in Side
+            ]
+        outcomes = [outcome for task in tasks for outcome in task.result()]
+        settle(self.connection, self.mapping, self.run, outcomes)
+        waiting = "a record it points to was not created"
+        outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
+        for outcome in outcomes:
+            self._count(outcome)
+
+    async def _side(
+        self, writes: Sequence[tuple[Action, Action, Write]], side: Side
+    ) -> list[Settled]:
+        if not writes:
+            return []
+        connector = self.connectors[self.mapping.rule.entity(side).system]
+        answers = await connector.write([write for _, _, write in writes])
+        # A connector is believed only where its answer fits what was asked.
+        assert len(answers) == len(writes), "one outcome for each write"
+        return [
+            self._settled(planned, resolved, write, answer)
+            for (planned, resolved, write), answer in zip(writes, answers, strict=True)
+        ]
+
+    def _write(self, action: Action) -> Write:
+        side = Side(action.side)
+        entity = self.mapping.rule.entity(side)
+        rules = {mapping.name: mapping.rule for mapping in self.mappings}
+        entities = {
+            f.rule.lookup: rules[f.rule.lookup].entity(side).entity
+            for f in self.mapping.fields
+            if f.rule.lookup
+        }
+        key = action.left_key if side is Side.LEFT else action.right_key
+        key = None if pending(key) else key
+        found = values(action, self.mapping, side, entities)
+        write = Write(
+            kind=WriteKind(action.kind.value),
+            entity=entity.entity,
+            key=key,
+            etag=action.etag,
+            values={n: v for n, v in found.items() if n != entity.key or key is None},
+            returning=self.mapping.queries[side].fields,
+        )
+        seen = self.progress.moved.get((entity.system, entity.entity, key or ""))
+        # This run itself moved the record since the plan saw it: that is no drift.
+        return replace(write, etag=seen[1]) if seen and seen[0] == action.etag else write
+
+    def _settled(self, planned: Action, resolved: Action, write: Write, answer: Outcome) -> Settled:
+        side = Side(planned.side)
+        settled = partial(
+            Settled,
+            action=planned,
+            left_key=resolved.left_key or "",
+            right_key=resolved.right_key or "",
+        )
+        match answer:
+            case Written(key=key, page=page):
+                settled = partial(settled, **{f"{side.value}_key": key})
+                self._remember(write, key, side, page.etags[0] if page and page.etags else None)
+                name = self.mapping.rule.entity(side).key
+                named = [f.id for f in self.mapping.fields if f.rule.name(side) == name]
+                written = [change.id for change in planned.fields]
+                written += named if planned.kind is Kind.CREATE else []
+                return settled(outcome="written", written=tuple(written), page=page)
+            case Drifted(message=message):
+                hint = "it changed since the plan; the next run looks at it anew"
+                return settled(outcome="drifted", message=message, hint=hint)
+            case Rejected(code=code, message=message, duplicate=duplicate, missing=missing):
+                words = f"{message} ({code})" if code else message
+                hint = "correct the record or the mapping; the next run tries again"
+                if duplicate:
+                    hint = "a record with this key is there already; let `match:` find it"
+                if missing:
+                    hint = "it is gone; the next run says so"
+                return settled(outcome="rejected", message=words, hint=hint)
+            case Unknown(message=message):
+                hint = "nobody knows whether it was done; the next run asks the system first"
+                return settled(outcome="unknown", message=message, hint=hint)
+
+    def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:
+        if write.etag and etag:
+            system = self.mapping.rule.entity(side).system
+            self.progress.moved[system, write.entity, key] = (write.etag, etag)
+
+    def _count(self, outcome: Settled) -> None:
+        counters = self.progress.counters[self.mapping.name]
+        if outcome.done:
+            counters["inserted" if outcome.action.kind is Kind.CREATE else "modified"] += 1
+            return
+        counters["failed"] += 1
+        self.progress.failures.append(
+            Failure(
+                action=outcome.action,
+                outcome=outcome.outcome,
+                message=outcome.message,
+                hint=outcome.hint,
+            )
+        )
+
+
+def _resolved(action: Action, known: Mapping[str, str]) -> Action | None:
+    """Put in the keys that were given meanwhile; ``None`` if one never was."""
+    waits = pendings_of(action)
+    if not waits:
+        return action
+    if any(pending not in known for pending in waits):
+        return None
+    return replace(
+        action,
+        left_key=known.get(action.left_key or "", action.left_key),
+        right_key=known.get(action.right_key or "", action.right_key),
+        fields=tuple(
+            replace(change, new=known.get(change.new or "", change.new)) for change in action.fields
+        ),
+    )
+
+
+def _windows(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, kinds: Sequence[Kind]
+) -> Iterator[list[Action]]:
+    window: list[Action] = []
+    # Fetched whole windows ahead of the transactions that settle them, hence a cursor of its own.
+    with connection.cursor() as cursor:
+        for action in read(cursor, 'plan."action"', mapping.name, kinds):
+            window.append(action)
+            if len(window) == WINDOW:
+                yield window
+                window = []
+    if window:
+        yield window
+
+
+def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+    [(total,)] = connection.execute(
+        """SELECT count(*) FROM plan."action" WHERE mapping = ? AND kind IN ('create', 'update')""",
+        [mapping.name],
+    ).fetchall()
+    return int(total)
+
+
+def _intent(action: Action, write: Write) -> dict[str, object]:
+    return {
+        "action": action.id,
+        "mapping": action.mapping,
+        "kind": action.kind.value,
+        "side": action.side,
+        "entity": write.entity,
+        "left_key": action.left_key,
+        "right_key": action.right_key,
+        "key": write.key,
+        "etag": write.etag,
+        "fields": json.dumps([asdict(change) for change in action.fields]),
+    }

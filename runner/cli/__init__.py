@@ -1,0 +1,65 @@
+"""The command line: each command parses, calls once, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runner import __version__
+from runner.cli import project, serve, walk
+
+app = typer.Typer(
+    name="sync-run",
+    help="Keeps the records of two business systems the same, driven by YAML.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        typer.echo(f"sync-run {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "-C", metavar="DIR", help="The project's folder, or one below it.", show_default=False
+        ),
+    ] = Path(),
+    environment: Annotated[
+        str, typer.Option("--env", help="Read sync.ENV.yaml on top of sync.yaml.", metavar="ENV")
+    ] = "",
+    version: Annotated[  # noqa: ARG001, FBT002 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    r"""Keeps the records of two business systems the same, driven by YAML.
+
+    \b
+    sync-run init my-project       a project that runs, with sample data
+    sync-run plan                  what would change
+    sync-run apply                 make it so
+    """
+    context.obj = walk.Where(folder, environment)
+
+
+app.command()(project.init)
+app.command()(walk.validate)
+app.command()(walk.plan)
+app.command()(walk.apply)
+app.command()(project.schema)
+app.command()(serve.sandbox)
+
+
+def main() -> None:
+    """Run the command that was typed."""
+    app()

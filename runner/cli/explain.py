@@ -1,0 +1,40 @@
+"""What a mapping was compiled to: the wire queries it reads by and the SQL that decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.model import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runner.compile import CompiledMapping
+    from runner.connectors.protocol import Connector
+
+
+def explained(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> str:
+    """Return both as text: requests as they will be sent, statements as they will be run."""
+    return "\n\n".join(_parts(mapping, connectors))
+
+
+def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Iterator[str]:
+    yield f"-- mapping {mapping.name}"
+    for side in Side:
+        system = mapping.rule.entity(side).system
+        request = connectors[system].explain(mapping.queries[side])
+        yield f"-- read {mapping.rule.entity(side).entity} of {system}\n{request}"
+    for side, source in mapping.key_sources.items():
+        yield f"-- new records in {mapping.rule.entity(side).system} get their key from {source}"
+    statements = [
+        *(
+            mapping.snapshot(s, source=mapping.tables.raw(s), target=mapping.tables.snapshot(s))
+            for s in Side
+        ),
+        *mapping.status(whole=False),
+        mapping.base_view({column.name for column in mapping.base}),
+        *mapping.matching(),
+        *mapping.deciding(),
+    ]
+    for statement in statements:
+        yield f"-- {statement.purpose}\n{statement.sql};"

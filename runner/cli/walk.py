@@ -1,0 +1,240 @@
+"""validate, plan, apply: the walk of the data."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runner.cli.console import asks, colour, say, tell, words_for_errors
+from runner.errors import ExitCode, RunnerError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.model import Project
+    from runner.plan import Plan
+    from runner.run import Session
+    from runner.views.document import Document
+
+SHOWN = 10
+"""Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which project a command is about: ``-C`` and ``--env``."""
+
+    folder: Path
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """The options of ``plan``."""
+
+    out: Path | None
+    as_json: bool
+    full: bool
+    detailed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now."""
+
+    saved: Path | None
+    yes: bool
+    as_json: bool
+    full: bool
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MAPPING]...", help="Mappings to run; none: all of them."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
+Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
+
+
+def validate(context: typer.Context) -> None:
+    r"""Check sync.yaml and the mappings. Touches no system.
+
+    \b
+    sync-run validate
+    sync-run -C examples/quickstart validate
+    """
+    with words_for_errors():
+        project = _project(context)
+        names = ", ".join(mapping.name for mapping in project.mappings)
+        typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
+
+
+def plan(
+    context: typer.Context,
+    names: Names = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
+    ] = None,
+    as_json: Json = False,
+    full: Full = False,
+    explain: Annotated[
+        bool, typer.Option(help="Show the wire queries and the SQL instead of a plan.")
+    ] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option(help="Exit with 2 if there are changes.")
+    ] = False,
+) -> None:
+    r"""Show what apply would change. Writes to neither system.
+
+    \b
+    sync-run plan
+    sync-run plan customers --full
+    sync-run plan --explain customers
+    sync-run plan --out monday.plan
+    """
+    with words_for_errors():
+        project = _project(context)
+        chosen = _chosen(project, names or [])
+        if explain:
+            asyncio.run(_explain(project, chosen))
+            return
+        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
+
+
+def apply(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE | MAPPING]...", help="A saved plan, or mappings to run; none: all."
+        ),
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+    full: Full = False,
+) -> None:
+    r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
+
+    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
+
+    \b
+    sync-run apply
+    sync-run apply customers contacts --yes
+    sync-run apply monday.plan
+    """
+    with words_for_errors():
+        project = _project(context)
+        saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        chosen = _chosen(project, [] if saved else names or [])
+        options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
+        raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+
+
+async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:
+    from runner.cli.wiring import session
+    from runner.plan import CHANGES, run_file
+    from runner.run import make_plan
+
+    async with session(project, "plan", tell) as opened:
+        with run_file() as file:
+            made = await make_plan(opened, file, chosen)
+            if options.out:
+                made.save(options.out)
+            _print(_document(made, options), options)
+            if options.out:
+                say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
+            changes = made.count(*CHANGES)
+    return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
+
+
+async def _explain(project: Project, chosen: Sequence[str]) -> None:
+    from runner.cli.explain import explained
+    from runner.cli.wiring import connected
+    from runner.run import compiled
+
+    async with connected(project) as connectors:
+        for mapping in await compiled(project, connectors):
+            if mapping.name in chosen:
+                typer.echo(explained(mapping, connectors))
+
+
+async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
+    from runner.cli.wiring import session
+    from runner.plan import opened as saved
+    from runner.plan import run_file
+    from runner.run import make_plan, settle_interrupted
+
+    async with session(project, "apply", tell) as opened:
+        with run_file() as file:
+            if options.saved:
+                return await _carried_out(opened, saved(options.saved), options)
+            await settle_interrupted(opened)
+            return await _carried_out(opened, await make_plan(opened, file, chosen), options)
+
+
+async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:
+    """Show the plan, ask, do it, show what was done."""
+    from runner import run
+    from runner.plan import CHANGES
+    from runner.views import document, text
+
+    planned = _document(made, options)
+    if not options.as_json:
+        _print(planned, options)
+    if (
+        made.count(*CHANGES)
+        and not options.yes
+        and asks()
+        and not typer.confirm("Apply this plan?")
+    ):
+        say("Nothing was written.")
+        return ExitCode.DONE
+    report = run.found(made.header)
+    if not run.nothing_to_do(made):
+        report = await run.carry_out(session, made)
+    told = document.of_report(report)
+    if options.as_json:
+        typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
+    elif report.run:
+        typer.echo(text.report(told, colour=colour()))
+    return report.exit_code
+
+
+def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
+    from runner.views import document
+
+    return document.of_plan(made, limit=None if options.full or options.as_json else SHOWN)
+
+
+def _print(planned: Document, options: PlanOptions | ApplyOptions) -> None:
+    from runner.views import document, text
+
+    if options.as_json:
+        typer.echo(document.encoded(planned))
+    else:
+        typer.echo(text.plan(planned, shown=None if options.full else SHOWN, colour=colour()))
+
+
+def _project(context: typer.Context) -> Project:
+    from runner.config import load
+
+    where: Where = context.obj
+    return load(where.folder, environment=where.environment)
+
+
+def _chosen(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    known = tuple(mapping.name for mapping in project.mappings)
+    for name in names:
+        if name not in known:
+            raise RunnerError(
+                f"there is no mapping '{name}'",
+                hint=nearest(name, known) or f"the mappings are {', '.join(known)}",
+            )
+    return tuple(names) or known

@@ -1,0 +1,125 @@
+"""The one place that builds real things: reads secrets, picks connector and transport."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from runner import run, sandbox
+from runner.connectors.dataverse import Dataverse
+from runner.connectors.http import Credentials
+from runner.connectors.nav import Nav
+from runner.connectors.secret import Secret
+from runner.errors import ConfigError, Problem
+from runner.state import held
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp
+
+    from runner.connectors.protocol import Connector
+    from runner.events import Tell
+    from runner.model import Project, System
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HOST = "http://sandbox"
+
+
+@asynccontextmanager
+async def connected(project: Project) -> AsyncIterator[dict[str, Connector]]:
+    """Connect to every system of the project; the connections are given back at the end.
+
+    Raises:
+        ConfigError: environment variables that the configuration refers to are not set: all.
+
+    """
+    unset = [problem for system in project.systems for problem in _unset(system)]
+    if unset:
+        raise ConfigError(unset)
+    connectors = {system.name: _connector(project, system) for system in project.systems}
+    try:
+        yield connectors
+    finally:
+        for connector in connectors.values():
+            await connector.close()
+
+
+@asynccontextmanager
+async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[run.Session]:
+    """Hold the state, connect, compile: everything that planning and applying need."""
+    with held(project.state, command) as store:
+        async with connected(project) as connectors:
+            yield run.Session(
+                project=project,
+                connectors=connectors,
+                mappings=await run.compiled(project, connectors),
+                store=store,
+                tell=tell,
+            )
+
+
+def sandbox_app(project: Project, system: System) -> ASGIApp:
+    """Return the embedded server of a system whose url is ``sandbox:NAME``.
+
+    Its records live beside the state, so that the two are thrown away together.
+    """
+    database = project.state.parent / "sandbox" / f"{system.sandbox}.sqlite"
+    if system.connector == "dataverse":
+        return sandbox.dataverse(database, seed=system.seed)
+    return sandbox.nav(database, seed=system.seed, company=_put_in(system.company))
+
+
+def _connector(project: Project, system: System) -> Connector:
+    transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+    url, credentials = _put_in(system.url), _credentials(system)
+    if system.sandbox:
+        app = sandbox_app(project, system)
+
+        def transport() -> httpx.AsyncBaseTransport:
+            return httpx.ASGITransport(app=app, raise_app_exceptions=False)
+
+        path = sandbox.DATAVERSE_PATH if system.connector == "dataverse" else sandbox.NAV_PATH
+        url = f"{_HOST}{path}"
+        credentials = _sandbox_credentials(system)
+    if system.connector == "dataverse":
+        return Dataverse(system.name, url, credentials, transport_factory=transport)
+    company = _put_in(system.company)
+    return Nav(system.name, url, company, credentials, transport_factory=transport)
+
+
+def _sandbox_credentials(system: System) -> Credentials:
+    if system.connector == "dataverse":
+        return Credentials(token=Secret(sandbox.TOKEN))
+    return Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD))
+
+
+def _credentials(system: System) -> Credentials | None:
+    auth = system.auth
+    if auth is None or system.sandbox:
+        return None
+    if auth.token_env:
+        return Credentials(token=Secret(os.environ[auth.token_env]))
+    return Credentials(user=_put_in(auth.user), password=Secret(os.environ[auth.password_env]))
+
+
+def _unset(system: System) -> list[Problem]:
+    auth = system.auth
+    texts = (system.url, system.company, auth.user if auth else "")
+    names = [name for text in texts for name in _REFERENCE.findall(text)]
+    names += [name for name in (auth.token_env, auth.password_env) if name] if auth else []
+    return [
+        Problem(
+            system.at, f"environment variable {name} is not set", f"system '{system.name}' needs it"
+        )
+        for name in names
+        if name not in os.environ
+    ]
+
+
+def _put_in(text: str) -> str:
+    return _REFERENCE.sub(lambda found: os.environ[found[1]], text)

@@ -1,0 +1,13 @@
+"""Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
+
+from runner.compile.mapping import CompiledMapping, Statement, compile_project
+from runner.compile.tables import ACTION_DDL, PENDING, Tables
+
+__all__ = [
+    "ACTION_DDL",
+    "PENDING",
+    "CompiledMapping",
+    "Statement",
+    "Tables",
+    "compile_project",
+]

@@ -1,0 +1,328 @@
+"""Verdicts and policies as rows of the action table: what is intended, and what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.compile import compare, dialect, values
+from runner.compile.creates import struct
+from runner.compile.dialect import text
+from runner.compile.tables import (
+    ACTION,
+    COUPLING,
+    ETAG,
+    FIELD_TYPE,
+    HASH,
+    IN_SCOPE,
+    JOURNAL,
+    KEY,
+    LABEL,
+    Tables,
+)
+from runner.model import Side
+
+if TYPE_CHECKING:
+    from runner.compile.creates import Creates
+    from runner.compile.fields import CompiledField
+    from runner.model import Mapping
+
+NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
+_RANK = ["uncouple", "couple", "create", "update", "converge", "drift", "conflict", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Writes the statements that turn one mapping's snapshots into its actions."""
+
+    mapping: Mapping
+    fields: tuple[CompiledField, ...]
+    creates: Creates
+    lookups: dict[str, str]
+
+    @property
+    def _tables(self) -> Tables:
+        return Tables(self.mapping.name)
+
+    def status(self, *, whole: bool) -> str:
+        """Say of every record how it stands; those that are simply unchanged are left out.
+
+        ``whole``: compare every coupled pair field by field, not only those whose hash moved,
+        because the mapping itself changed since they were last synchronized.
+        """
+        tables = self._tables
+        moved = f"l.{HASH} <> c.left_hash OR r.{HASH} <> c.right_hash OR c.left_hash IS NULL"
+        return f"""CREATE TABLE {tables.status} AS
+SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY}) AS right_key,
+    CASE
+        WHEN c.left_key IS NULL AND l.{KEY} IS NOT NULL
+            THEN CASE WHEN l.{IN_SCOPE} THEN 'free left' ELSE 'filtered left' END
+        WHEN c.left_key IS NULL
+            THEN CASE WHEN r.{IN_SCOPE} THEN 'free right' ELSE 'filtered right' END
+        WHEN l.{KEY} IS NULL AND r.{KEY} IS NULL THEN 'gone'
+        WHEN l.{KEY} IS NULL THEN 'deleted left'
+        WHEN r.{KEY} IS NULL THEN 'deleted right'
+        WHEN NOT (l.{IN_SCOPE} AND r.{IN_SCOPE}) THEN 'filtered'
+        WHEN {"TRUE" if whole else moved} THEN 'changed'
+        ELSE 'unchanged' END AS status
+FROM (SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)}) c
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.LEFT)}) l
+    ON l.{KEY} = c.left_key
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.RIGHT)}) r
+    ON r.{KEY} = c.right_key
+WHERE status <> 'unchanged'"""
+
+    def undecided(self) -> str:
+        """Set aside records whose last create nobody knows the outcome of."""
+        return f"""UPDATE {self._tables.status} SET status = 'undecided'
+FROM (SELECT side, left_key, right_key FROM {JOURNAL}
+      WHERE mapping = {text(self.mapping.name)} AND kind = 'create' AND outcome IS NULL) j
+WHERE (status = 'free left' AND j.side = 'right' AND "status".left_key = j.left_key)
+   OR (status = 'free right' AND j.side = 'left' AND "status".right_key = j.right_key)""".replace(
+            '"status".', f"{self._tables.status}."
+        )
+
+    def judged(self) -> str:
+        """Judge every field of every pair that changed or was found by a match."""
+        judge, tables = compare.Judge(self.mapping), self._tables
+        plain = ",\n    ".join(f"{judge.plain(f)} AS v{f.number}" for f in self.fields)
+        final = ",\n    ".join(f"{judge.verdict(f)} AS d{f.number}" for f in self.fields)
+        afters = ",\n    ".join(
+            f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
+            for f in self.fields
+            for side in Side
+        )
+        structs = ",\n        ".join(self._judged_field(field, judge) for field in self.fields)
+        return f"""CREATE TABLE {tables.judged} AS
+SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
+    l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
+    {plain},
+    {final},
+    {afters},
+    list_filter(CAST([{structs}] AS {FIELD_TYPE}[]), lambda f: f.verdict <> 'unchanged') AS fields
+FROM (
+    SELECT left_key, right_key, FALSE AS fresh FROM {tables.status} WHERE status = 'changed'
+    UNION ALL
+    SELECT left_key, right_key, TRUE FROM {tables.found} WHERE lefts = 1 AND rights = 1) p
+    JOIN {tables.snapshot(Side.LEFT)} l ON l.{KEY} = p.left_key
+    JOIN {tables.snapshot(Side.RIGHT)} r ON r.{KEY} = p.right_key
+    LEFT JOIN {tables.base} b ON b.left_key = p.left_key
+{compare.links(self.fields, self.lookups, Side.LEFT, Side.RIGHT)}"""
+
+    def insert(self) -> str:
+        """Add the mapping's actions and findings to the plan."""
+        parts = [
+            *self._pair_actions(),
+            *(part for side in Side for part in self._new_actions(side)),
+            *self._findings(),
+        ]
+        rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(_RANK))
+        return f"""INSERT INTO {ACTION}
+SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
+        ORDER BY CASE kind {rank} END, side, left_key, right_key),
+    {text(self.mapping.name)}, kind, side, left_key, right_key, label, etag, reason, hint, fields
+FROM (
+{" UNION ALL ".join(parts)})"""
+
+    def after(self) -> str:
+        """Keep what both sides of each pair hold once its actions are done."""
+        columns = ", ".join(compare.base_column(f, side) for f in self.fields for side in Side)
+        sources = [self._tables.judged, *(self._tables.new(side) for side in self._created)]
+        return f"CREATE TABLE {self._tables.after} AS\n" + " UNION ALL ".join(
+            f"SELECT left_key, right_key, {columns} FROM {source}" for source in sources
+        )
+
+    def links(self, name: str) -> str:
+        """Keep which key leads to which, coupled or about to be, for mappings that look it up."""
+        planned = " UNION ALL ".join(
+            f"SELECT left_key, right_key FROM {ACTION} "
+            f"WHERE mapping = {text(self.mapping.name)} AND kind = {text(kind)}"
+            for kind in ("couple", "create")
+        )
+        return f"""{coupled_links(name)} UNION ALL {planned}"""
+
+    @property
+    def _created(self) -> tuple[Side, ...]:
+        return tuple(side for side in Side if side in self.mapping.create)
+
+    def _judged_field(self, field: CompiledField, judge: compare.Judge) -> str:
+        decided = f"d{field.number}"
+        left, right = (values.as_text(field.value(s), field.kind(s)) for s in Side)
+        bases = [values.as_text(f"b.{compare.base_column(field, s)}", field.kind(s)) for s in Side]
+        news = " ".join(
+            f"WHEN {decided} = 'to {side.value}' "
+            f"THEN {values.as_text(compare.cast(field, side), field.kind(side))}"
+            for side in Side
+            if field.rule.direction.to(side) and field.end(side) is not None
+        )
+        names = ", ".join(text(word) for word in (field.id, field.rule.left, field.rule.right))
+        return (
+            f"row({names}, {decided}, {judge.drifted(field)}, {left}, {right}, "
+            f"{bases[0]}, {bases[1]}, CASE {news} END, {judge.reason(field)})"
+        )
+
+    def _pair_actions(self) -> list[str]:
+        has = {
+            verdict: f"len(list_filter(fields, lambda f: f.verdict = '{verdict}')) > 0"
+            for verdict in ("error", "conflict", "to left", "to right", "converged", "drift")
+        }
+        free = f"NOT ({has['error']}) AND NOT ({has['conflict']})"
+        judged = self._tables.judged
+        still = f"NOT ({has['to left']}) AND NOT ({has['to right']}) AND NOT ({has['drift']})"
+        parts = [
+            _part("couple", judged, where="fresh", fields=_only("converged")),
+            _part(
+                "converge",
+                judged,
+                where=f"NOT fresh AND {free} AND (({has['converged']}) OR ({still}))",
+                fields=_only("converged"),
+            ),
+            _part(
+                "error",
+                judged,
+                where=has["error"],
+                reason="list_filter(fields, lambda f: f.verdict = 'error')[1].reason",
+                hint=text("couple or correct it; the next run tries again"),
+                fields=_only("error"),
+            ),
+            _part(
+                "conflict",
+                judged,
+                where=f"NOT ({has['error']}) AND {has['conflict']}",
+                reason=text("both sides changed"),
+                hint=text("make both sides the same, or set `conflict:` of the mapping or field"),
+                fields=_only("conflict"),
+            ),
+            _part(
+                "drift",
+                judged,
+                where=f"{free} AND {has['drift']}",
+                reason=text("the target was edited by hand"),
+                fields=_only("drift"),
+            ),
+        ]
+        return parts + [
+            _part(
+                "update",
+                judged,
+                side=side,
+                where=f"{free} AND {has[f'to {side.value}']}",
+                etag=f"{side.value}_etag",
+                fields=_only(f"to {side.value}"),
+            )
+            for side in Side
+        ]
+
+    def _new_actions(self, side: Side) -> list[str]:
+        if side not in self._created:
+            return []
+        table, wrong = (
+            self._tables.new(side),
+            "len(list_filter(fields, lambda f: f.verdict = 'error')) > 0",
+        )
+        target = f"{side.value}_key"
+        unnamed = f"{target} IS NULL"
+        parts = [
+            _part("create", table, side=side, where=f"NOT ({wrong}) AND NOT ({unnamed})"),
+            _part(
+                "error",
+                table,
+                side=side,
+                where=wrong,
+                reason="list_filter(fields, lambda f: f.verdict = 'error')[1].reason",
+                hint=text("couple or correct it; the next run tries again"),
+                fields=_only("error"),
+                unknown=side,
+            ),
+            _part(
+                "error",
+                table,
+                side=side,
+                where=f"NOT ({wrong}) AND {unnamed}",
+                reason=text(f"the field that becomes {self.mapping.entity(side).key} is blank"),
+            ),
+        ]
+        for field in self.creates.written_back(side):
+            old, row = (
+                values.as_text(f"s.{field_name(field, side.other)}", field.kind(side.other)),
+                side.other,
+            )
+            left, right = ("NULL", old) if row is Side.RIGHT else (old, "NULL")
+            change = struct(
+                field.id, field.rule.left, field.rule.right,
+                f"'to {row.value}'", left, right, f"n.{target}", "NULL",
+            )  # fmt: skip
+            parts.append(
+                f"""SELECT 'update' AS kind, '{row.value}' AS side, n.left_key, n.right_key, n.label,
+    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{change}] AS {FIELD_TYPE}[]) AS fields
+FROM (SELECT * FROM {table} WHERE NOT ({wrong}) AND NOT ({unnamed})) n
+    JOIN {self._tables.snapshot(row)} s ON s.{KEY} = n.{row.value}_key
+WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
+            )
+        return parts
+
+    def _findings(self) -> list[str]:
+        status, found = self._tables.status, self._tables.found
+        name, left, right = self.mapping.name, self.mapping.left, self.mapping.right
+        parts = [
+            _part("uncouple", status, where="status = 'gone'", label="NULL", fields=NO_FIELDS,
+                  reason=text("the record is gone on both sides")),
+            _part("error", status, where="status = 'undecided'", label="NULL", fields=NO_FIELDS,
+                  reason=text("an interrupted run may have created this record, and several could be it"),
+                  hint=text("delete the one too many, or couple it by hand")),
+        ]  # fmt: skip
+        for side in Side:
+            entity = self.mapping.entity(side)
+            parts.append(
+                _part("error", status, where=f"status = 'deleted {side.value}'", label="NULL",
+                      fields=NO_FIELDS,
+                      reason=text(f"the coupled {entity.entity} was deleted in {entity.system}"),
+                      hint=f"{text(f'uncouple it first: `sync-run uncouple {name} ')} || "
+                           f"{side.other.value}_key || {text('`')}")
+            )  # fmt: skip
+        parts.append(
+            f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
+    NULL AS etag, {text("ambiguous match by ")} || any_value(criterion) || {text(f": {right.entity} ")}
+        || string_agg(right_key, ', ' ORDER BY right_key)
+        || CASE WHEN max(lefts) > 1 THEN {text(f", which other {left.entity} records match too")} ELSE '' END
+        AS reason,
+    {text("couple the right one by hand, or make the values differ")} AS hint, {NO_FIELDS} AS fields
+FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
+        )
+        return parts
+
+
+def field_name(field: CompiledField, side: Side) -> str:
+    """The snapshot's column, quoted, of a field on one side."""
+    return dialect.name(field.rule.name(side))
+
+
+def coupled_links(mapping: str) -> str:
+    """Keep which key leads to which, as far as the state knows."""
+    return f"""CREATE TABLE {Tables(mapping).links} AS
+SELECT left_key, right_key FROM {COUPLING} WHERE mapping = {text(mapping)}"""
+
+
+def _only(verdict: str) -> str:
+    return f"list_filter(fields, lambda f: f.verdict = '{verdict}')"
+
+
+def _part(  # noqa: PLR0913 - one column each
+    kind: str,
+    source: str,
+    *,
+    where: str,
+    side: Side | None = None,
+    label: str = "label",
+    etag: str = "NULL",
+    reason: str = "NULL",
+    hint: str = "NULL",
+    fields: str = "fields",
+    unknown: Side | None = None,
+) -> str:
+    """Select one kind of action; ``unknown`` is a side whose key does not exist and is not to be."""
+    keys = [f"NULL AS {s.value}_key" if s is unknown else f"{s.value}_key" for s in Side]
+    written = "NULL" if side is None or kind == "error" else text(side.value)
+    return f"""SELECT {text(kind)} AS kind, {written} AS side, {", ".join(keys)}, {label} AS label,
+    {etag} AS etag, {reason} AS reason, {hint} AS hint, {fields} AS fields
+FROM {source} WHERE {where}"""

@@ -1,0 +1,174 @@
+"""The three-way verdict: which way each field of a coupled pair travels.
+
+Each side is compared with its own half of the base, so that what a system made of a value it was
+given (rounded, cut, completed) is settled and not a change. ``b`` is the base row; all its columns
+are NULL for a pair that was never synchronized, so that there a value meets a blank and fills it,
+and two different values are a conflict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.compile import dialect, values
+from runner.compile.dialect import OTHER
+from runner.compile.fields import ROW
+from runner.model import Direction, Drift, Side, Unresolved, UpdateConflict
+
+if TYPE_CHECKING:
+    from runner.compile.fields import CompiledField
+    from runner.model import Mapping
+
+CONFLICT = {
+    UpdateConflict.FAIL: "conflict",
+    UpdateConflict.PREFER_LEFT: "to right",
+    UpdateConflict.PREFER_RIGHT: "to left",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Writes the verdicts of one mapping's fields as SQL."""
+
+    mapping: Mapping
+
+    def verdict(self, field: CompiledField) -> str:
+        """SQL of one of: unchanged, converged, to right, to left, conflict, drift, error."""
+        plain = f"v{field.number}"
+        arms = [
+            f"WHEN {plain} = '{_to(side)}' AND {condition} THEN '{answer}'"
+            for side in Side
+            if field.rule.direction.to(side)
+            for condition, answer in self._exceptions(field, side)
+        ]
+        return f"CASE {' '.join(arms)} ELSE {plain} END" if arms else plain
+
+    def plain(self, field: CompiledField) -> str:
+        """SQL of the verdict by base, left and right alone, before what the fields allow."""
+        left, right = (self._moved(field, side) for side in Side)
+        settled = f"CASE WHEN {left} OR {right} THEN 'converged' ELSE 'unchanged' END"
+        alike = self._matched_alike(field)
+        if field.rule.direction is Direction.BOTH:
+            decided = CONFLICT[field.rule.conflict]
+            return f"""CASE
+            WHEN {field.same()} THEN {settled}
+            WHEN {alike} THEN 'converged'
+            WHEN {left} AND {right} THEN '{decided}'
+            WHEN {left} THEN 'to right'
+            WHEN {right} THEN 'to left'
+            ELSE 'unchanged' END"""
+        to = Side.RIGHT if field.rule.direction is Direction.TO_RIGHT else Side.LEFT
+        source, target = (left, right) if to is Side.RIGHT else (right, left)
+        drifted = "drift" if field.rule.drift is Drift.REPORT else _to(to)
+        return f"""CASE
+            WHEN {field.same()} THEN {settled}
+            WHEN {source} THEN '{_to(to)}'
+            WHEN NOT {target} THEN 'unchanged'
+            WHEN b.left_key IS NULL AND {field.value(to.other)} IS NULL THEN 'converged'
+            ELSE '{drifted}' END"""
+
+    def drifted(self, field: CompiledField) -> str:
+        """SQL that says whether a one-way field's target was edited while its source stood still."""
+        if field.rule.direction is Direction.BOTH:
+            return "FALSE"
+        to = Side.RIGHT if field.rule.direction is Direction.TO_RIGHT else Side.LEFT
+        return (
+            f"(b.left_key IS NOT NULL AND NOT {self._moved(field, to.other)} "
+            f"AND {self._moved(field, to)} AND NOT {field.same()})"
+        )
+
+    def reason(self, field: CompiledField) -> str:
+        """SQL of why a verdict is an error; NULL where it is none."""
+        plain = f"v{field.number}"
+        arms = [
+            f"WHEN {plain} = '{_to(side)}' AND {condition} THEN {words}"
+            for side in Side
+            if field.rule.direction.to(side)
+            for condition, words in self.faults(field, side)
+        ]
+        return f"CASE {' '.join(arms)} END" if arms else "NULL"
+
+    def faults(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
+        """Conditions under which what travels to that side is wrong, each with its words, as SQL."""
+        found = []
+        source, target = field.end(to.other), field.end(to)
+        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.FAIL:
+            assert source is not None
+            value = values.as_text(field.value(to.other), field.kind(to.other))
+            start = dialect.text(f"{source.name} '")
+            end = dialect.text(f"' is not coupled (mapping {field.rule.lookup})")
+            found.append((self.unresolved(field, to), f"{start} || {value} || {end}"))
+        if field.too_long(to) != "FALSE":
+            assert target is not None
+            start = dialect.text(f"{source.name if source else 'the constant'} is ")
+            keeps = f"{self.mapping.entity(to).entity}.{target.name} keeps {target.max_length}"
+            end = dialect.text(f" characters long, {keeps}")
+            words = f"{start} || CAST(length({field.carried(to)}) AS VARCHAR) || {end}"
+            found.append((field.too_long(to), words))
+        return found
+
+    def unresolved(self, field: CompiledField, to: Side) -> str:
+        """SQL that says whether a reference points to a record that is not coupled."""
+        return f"({field.value(to.other)} IS NOT NULL AND {field.link(to)} IS NULL)"
+
+    def _matched_alike(self, field: CompiledField) -> str:
+        """SQL that says whether a new pair was matched by this very field, ignoring its case.
+
+        What made two records the same cannot set them apart: each side keeps its own spelling
+        until somebody changes it.
+        """
+        ends = (field.rule.left, field.rule.right)
+        pairs = [pair for criterion in self.mapping.match for pair in criterion]
+        if not any(pair.ignore_case and (pair.left, pair.right) == ends for pair in pairs):
+            return "FALSE"
+        left, right = (f"upper(trim({field.value(side)}))" for side in Side)
+        return f"(p.fresh AND coalesce({left} = {right}, FALSE))"
+
+    def _exceptions(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
+        target = field.end(to)
+        assert target is not None
+        if not target.on_update or target.name == self.mapping.entity(to).key:
+            return [("TRUE", "converged")]
+        found = []
+        if field.rule.keep_if_blank:
+            found.append((f"{field.value(to.other)} IS NULL", "converged"))
+        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.KEEP:
+            found.append((self.unresolved(field, to), "converged"))
+        return found + [(condition, "error") for condition, _ in self.faults(field, to)]
+
+    def _moved(self, field: CompiledField, side: Side) -> str:
+        return f"({field.value(side)} {OTHER} b.{base_column(field, side)})"
+
+
+def base_column(field: CompiledField, side: Side) -> str:
+    """The column, quoted, that keeps one side's value of a field in the base."""
+    return dialect.name(f"{side.value} {field.id}")
+
+
+def after(field: CompiledField, side: Side) -> str:
+    """SQL of what that side holds once the verdict has been carried out."""
+    if not field.rule.direction.to(side) or field.end(side) is None:
+        return field.value(side)
+    moved = f"d{field.number} = '{_to(side)}'"
+    return f"CASE WHEN {moved} THEN {cast(field, side)} ELSE {field.value(side)} END"
+
+
+def cast(field: CompiledField, to: Side) -> str:
+    """SQL of the other side's value in the column type of this one."""
+    return dialect.cast(field.carried(to), field.kind(to))
+
+
+def links(fields: tuple[CompiledField, ...], tables: dict[str, str], *rows: Side) -> str:
+    """SQL of the joins that lookups need: from each row given to the key across."""
+    return "\n".join(
+        f"    LEFT JOIN {tables[field.rule.lookup]} k{field.number}{ROW[row.other]} "
+        f"ON k{field.number}{ROW[row.other]}.{row.value}_key = {field.value(row)}"
+        for field in fields
+        if field.rule.lookup
+        for row in rows
+    )
+
+
+def _to(side: Side) -> str:
+    return f"to {side.value}"

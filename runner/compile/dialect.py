@@ -1,0 +1,63 @@
+"""The spelling of DuckDB's SQL: quoting, literals, type names. The only room that quotes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from runner.wire import Type
+
+_TYPES = {
+    Type.INTEGER: "BIGINT",
+    Type.DECIMAL: "DECIMAL(28,10)",
+    Type.BOOLEAN: "BOOLEAN",
+    Type.DATE: "DATE",
+    Type.INSTANT: "TIMESTAMP",
+}
+_RAW = {Type.INTEGER: "BIGINT", Type.BOOLEAN: "BOOLEAN"}
+
+SAME = "IS NOT DISTINCT FROM"
+"""Equality for which NULL is a value like any other."""
+OTHER = "IS DISTINCT FROM"
+
+
+def name(*parts: str) -> str:
+    """Quote an identifier; several parts make a qualified one."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def text(value: str) -> str:
+    """Write a text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def literal(value: str | float | Decimal | date | None) -> str:
+    """Write any literal of YAML or of the wire."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int() | float() | Decimal():
+            return str(value)
+        case datetime():
+            return f"TIMESTAMP {text(value.isoformat(sep=' '))}"
+        case date():
+            return f"DATE {text(value.isoformat())}"
+        case _:
+            return text(value)
+
+
+def column_type(kind: Type) -> str:
+    """Return the column type that canonical values of this type are kept in."""
+    return _TYPES.get(kind, "VARCHAR")
+
+
+def raw_type(kind: Type) -> str:
+    """Return the column type that values of this type come in from the wire (see ``wire.Page``)."""
+    return _RAW.get(kind, "VARCHAR")
+
+
+def cast(sql: str, kind: Type) -> str:
+    """Convert an expression to the column type of a canonical type."""
+    return f"CAST({sql} AS {column_type(kind)})"

@@ -1,0 +1,329 @@
+"""A mapping compiled: the wire queries it reads by and the SQL that decides. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner import expression
+from runner.compile import dialect, match, values
+from runner.compile.actions import Actions, coupled_links
+from runner.compile.creates import Creates, KeySource
+from runner.compile.fields import fields_of, unknown_field
+from runner.compile.tables import COUPLING, ETAG, HASH, IN_SCOPE, KEY, LABEL, Tables
+from runner.errors import ConfigError, Location, Problem, nearest
+from runner.model import BaseColumn, Side
+from runner.wire import Type, WireQuery
+
+if TYPE_CHECKING:
+    from collections import abc
+
+    from runner.compile.fields import CompiledField
+    from runner.model import Mapping, Project
+    from runner.wire import Capabilities, EntityType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One SQL statement and what it is for."""
+
+    purpose: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledMapping:
+    """Everything that is to be known about a mapping before a record of it is read."""
+
+    rule: Mapping
+    fields: tuple[CompiledField, ...]
+    left: EntityType
+    right: EntityType
+    queries: abc.Mapping[Side, WireQuery]
+    key_sources: abc.Mapping[Side, KeySource]
+    base: tuple[BaseColumn, ...]
+    _actions: Actions
+    _match: tuple[str, ...]
+    looked_up: bool
+
+    @property
+    def name(self) -> str:
+        """The mapping's name."""
+        return self.rule.name
+
+    @property
+    def tables(self) -> Tables:
+        """The names of its tables."""
+        return Tables(self.name)
+
+    def type(self, side: Side) -> EntityType:
+        """The type of the entity on that side."""
+        return self.left if side is Side.LEFT else self.right
+
+    def raw_columns(self, side: Side) -> dict[str, Type]:
+        """The fields that are read from that side, with their types, in a fixed order."""
+        entity = self.type(side)
+        return {name: entity.fields[name].type for name in self.queries[side].fields}
+
+    def canonical_key(self, side: Side, sql: str) -> str:
+        """SQL of a key as couplings keep it."""
+        entity = self.type(side)
+        known = entity.fields.get(self.rule.entity(side).key)
+        return values.canonical(sql, known.type if known else Type.TEXT)
+
+    def snapshot(self, side: Side, *, source: str, target: str) -> Statement:
+        """Turn raw rows into canonical ones: values, scope (the filter), and their hash."""
+        entity, rule = self.type(side), self.rule.entity(side)
+        columns = ",\n        ".join(
+            f"{values.canonical(dialect.name(name), kind)} AS {dialect.name(name)}"
+            for name, kind in self.raw_columns(side).items()
+        )
+        scope = "TRUE"
+        if rule.filter is not None:
+            scope = expression.to_sql(
+                expression.parse(rule.filter.text),
+                lambda name: (dialect.name(name), entity.fields[name].type),
+            )
+        shown = rule.label or entity.label
+        label = (
+            values.as_text(dialect.name(shown), entity.fields[shown].type)
+            if shown in self.raw_columns(side)
+            else "NULL"
+        )
+        return Statement(
+            purpose=f"canonical {rule.entity} of {rule.system}",
+            sql=f"""CREATE TABLE {target} AS
+SELECT *, coalesce({scope}, FALSE) AS {IN_SCOPE},
+    {label} AS {LABEL},
+    {self.hash(side, [dialect.name(c.source) for c in self.hashed(side)])} AS {HASH}
+FROM (
+    SELECT {self.canonical_key(side, KEY)} AS {KEY}, {ETAG},
+        {columns}
+    FROM {source})""",
+        )
+
+    def hashed(self, side: Side) -> tuple[BaseColumn, ...]:
+        """The base columns of that side that hold a field's value (and no constant)."""
+        return tuple(column for column in self.base if column.side is side and column.source)
+
+    def hash(self, side: Side, columns: abc.Sequence[str]) -> str:
+        """SQL of the hash over one side's compared values: alike means nothing changed there."""
+        return f"hash({', '.join(columns)})" if columns else f"hash({dialect.text(side.value)})"
+
+    def base_view(self, fitting: abc.Container[str]) -> Statement:
+        """Read the base with exactly this mapping's columns; those that do not fit are blank."""
+        columns = ", ".join(
+            f"b.{dialect.name(c.name)}"
+            if c.name in fitting
+            else f"CAST(NULL AS {c.type}) AS {dialect.name(c.name)}"
+            for c in self.base
+        )
+        tables = self.tables
+        return Statement(
+            purpose="the base of the pairs that changed",
+            sql=f"""CREATE TABLE {tables.base} AS
+SELECT b.left_key, b.right_key, {columns}
+FROM {tables.state_base} b
+SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USING (left_key)""",
+        )
+
+    def empty_base(self) -> Statement:
+        """Stand in for the base of a mapping that the state does not know yet."""
+        columns = ", ".join(f"{dialect.name(c.name)} {c.type}" for c in self.base)
+        return Statement(
+            purpose="no base yet",
+            sql=f"CREATE TABLE {self.tables.base} (left_key VARCHAR, right_key VARCHAR, {columns})",
+        )
+
+    def status(self, *, whole: bool) -> tuple[Statement, ...]:
+        """Find what is not simply unchanged."""
+        return (
+            Statement(purpose="how every record stands", sql=self._actions.status(whole=whole)),
+            Statement(purpose="interrupted creates", sql=self._actions.undecided()),
+        )
+
+    def matching(self) -> tuple[Statement, ...]:
+        """Find what stands on both sides and is not coupled yet."""
+        found = self.tables.found
+        columns = (
+            "left_key VARCHAR, right_key VARCHAR, criterion VARCHAR, lefts BIGINT, rights BIGINT"
+        )
+        return (
+            Statement(purpose="matches", sql=f"CREATE TABLE {found} ({columns})"),
+            *(Statement(purpose="match", sql=sql) for sql in self._match),
+        )
+
+    def deciding(self) -> tuple[Statement, ...]:
+        """Judge, and add the actions to the plan."""
+        actions, creates = self._actions, self._actions.creates
+        created = tuple(side for side in Side if side in self.rule.create)
+        statements = [
+            Statement(purpose="the verdict on every field", sql=actions.judged()),
+            *(
+                Statement(purpose=f"new in {self.rule.entity(s).system}", sql=creates.statement(s))
+                for s in created
+            ),
+            Statement(purpose="actions and findings", sql=actions.insert()),
+            Statement(purpose="the base to be", sql=actions.after()),
+        ]
+        if self.looked_up:
+            statements.append(Statement(purpose="keys for lookups", sql=actions.links(self.name)))
+        return tuple(statements)
+
+    def known_links(self) -> Statement:
+        """Keep which key leads to which when the mapping itself is not part of the run."""
+        return Statement(purpose="keys for lookups", sql=coupled_links(self.name))
+
+    def unchanged(self) -> Statement:
+        """Count the coupled pairs that nothing happened to."""
+        return Statement(
+            purpose="count of unchanged pairs",
+            sql=f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
+    - (SELECT count(*) FROM {self.tables.status}
+       WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone'))""",
+        )
+
+
+def compile_project(
+    project: Project,
+    types: abc.Mapping[tuple[str, str], EntityType],
+    capabilities: abc.Mapping[str, Capabilities],
+) -> tuple[CompiledMapping, ...]:
+    """Compile every mapping, in the project's order.
+
+    ``types`` holds the entities that the systems described, by system and name.
+
+    Raises:
+        ConfigError: entities or fields that do not exist, values that cannot be converted: all
+            of them.
+
+    """
+    looked_up = {field.lookup for mapping in project.mappings for field in mapping.fields}
+    compiled, problems = [], []
+    for mapping in project.mappings:
+        missing = tuple(_missing_entities(mapping, types))
+        if missing:
+            problems += missing
+            continue
+        left, right = (
+            types[mapping.entity(side).system, mapping.entity(side).entity] for side in Side
+        )
+        fields, faults = fields_of(mapping, left, right)
+        faults = (*faults, *_side_faults(mapping, left, right))
+        if faults:
+            problems += faults
+            continue
+        compiled.append(_compiled(project, mapping, fields, (left, right), capabilities, looked_up))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(compiled)
+
+
+def _missing_entities(
+    mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
+) -> abc.Iterator[Problem]:
+    for side in Side:
+        entity = mapping.entity(side)
+        if (entity.system, entity.entity) not in types:
+            known = [name for system, name in types if system == entity.system]
+            what = f"{entity.system} has no entity '{entity.entity}'"
+            yield Problem(entity.at, what, nearest(entity.entity, known))
+
+
+def _side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.Iterator[Problem]:
+    yield from match.problems(mapping, left, right)
+    for side, entity in zip(Side, (left, right), strict=True):
+        rule = mapping.entity(side)
+        yield from unknown_field(rule.key, entity, rule.at)
+        yield from unknown_field(rule.label, entity, rule.at)
+        for name, _ in mapping.defaults.get(side, ()):
+            yield from unknown_field(name, entity, rule.at)
+        if rule.filter is not None:
+            node = expression.parse(rule.filter.text)
+            missing = [n for n in expression.fields_of(node) if n not in entity.fields]
+            for name in missing:
+                yield from unknown_field(name, entity, rule.filter.at)
+            if not missing:
+                yield from _filter_faults(rule.filter.text, entity, rule.filter.at)
+
+
+def _filter_faults(text: str, entity: EntityType, at: Location) -> abc.Iterator[Problem]:
+    try:
+        expression.to_sql(
+            expression.parse(text), lambda name: (dialect.name(name), entity.fields[name].type)
+        )
+    except expression.ExpressionError as error:
+        yield Problem(at, f"filter: {error}")
+
+
+def _compiled(
+    project: Project,
+    mapping: Mapping,
+    fields: tuple[CompiledField, ...],
+    types: tuple[EntityType, EntityType],
+    capabilities: abc.Mapping[str, Capabilities],
+    looked_up: abc.Container[str],
+) -> CompiledMapping:
+    lookups = {f.rule.lookup: Tables(f.rule.lookup).links for f in fields if f.rule.lookup}
+    systems = [project.system(mapping.entity(side).system) for side in Side]
+    creates = Creates(
+        mapping=mapping,
+        fields=fields,
+        types=types,
+        client_keys=frozenset(
+            side
+            for side, system in zip(Side, systems, strict=True)
+            if capabilities[system.name].client_keys
+        ),
+        seed="|".join(f"{system.url}|{system.company}" for system in systems),
+        lookups=lookups,
+    )
+    return CompiledMapping(
+        rule=mapping,
+        fields=fields,
+        left=types[0],
+        right=types[1],
+        queries={
+            side: WireQuery(entity=mapping.entity(side).entity, fields=_read(mapping, side, entity))
+            for side, entity in zip(Side, types, strict=True)
+        },
+        key_sources={side: creates.key_source(side) for side in mapping.create},
+        base=tuple(_base_column(field, side) for field in fields for side in Side),
+        _actions=Actions(mapping=mapping, fields=fields, creates=creates, lookups=lookups),
+        _match=tuple(match.criteria(mapping, fields, types, lookups)),
+        looked_up=mapping.name in looked_up,
+    )
+
+
+def _read(mapping: Mapping, side: Side, entity: EntityType) -> tuple[str, ...]:
+    """Name the fields to read: mapped, matched, filtered by, shown, and the key; each once."""
+    rule = mapping.entity(side)
+    pairs = [pair for criterion in mapping.match for pair in criterion]
+    names = [
+        rule.key,
+        *(field.name(side) for field in mapping.fields),
+        *(pair.left if side is Side.LEFT else pair.right for pair in pairs),
+        *(expression.fields_of(expression.parse(rule.filter.text)) if rule.filter else ()),
+        rule.label or entity.label,
+    ]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _base_column(field: CompiledField, side: Side) -> BaseColumn:
+    meaning = "|".join(
+        (
+            field.same(),
+            field.carried(Side.LEFT) if field.end(Side.LEFT) else "",
+            field.carried(Side.RIGHT) if field.end(Side.RIGHT) else "",
+            field.rule.direction,
+        )
+    )
+    return BaseColumn(
+        name=f"{side.value} {field.id}",
+        type=dialect.column_type(field.kind(side)),
+        side=side,
+        field=field.id,
+        source=field.rule.name(side),
+        fingerprint=hashlib.sha256(meaning.encode()).hexdigest()[:16],
+    )

@@ -1,0 +1,96 @@
+"""The names of the tables that the statements of one mapping read and write.
+
+Two DuckDB files meet in a statement: the *run file* (snapshots, actions, what a pair holds after)
+and the *state*, attached as ``state`` (couplings and base), which planning can only read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.compile import dialect
+
+if TYPE_CHECKING:
+    from runner.model import Side
+
+ACTION = '"action"'
+"""The table that is the plan."""
+
+FIELD_TYPE = (
+    'STRUCT("id" VARCHAR, "left" VARCHAR, "right" VARCHAR, "verdict" VARCHAR, "drift" BOOLEAN, '
+    '"left_value" VARCHAR, "right_value" VARCHAR, "left_base" VARCHAR, "right_base" VARCHAR, '
+    '"new" VARCHAR, "reason" VARCHAR)'
+)
+ACTION_DDL = f"""CREATE TABLE {ACTION} (
+    "id" BIGINT, "mapping" VARCHAR, "kind" VARCHAR, "side" VARCHAR, "left_key" VARCHAR,
+    "right_key" VARCHAR, "label" VARCHAR, "etag" VARCHAR, "reason" VARCHAR, "hint" VARCHAR,
+    "fields" {FIELD_TYPE}[])"""
+"""One row an intended effect or a finding (see ``plan.actions.Action``)."""
+
+PENDING = "known-after-apply:"
+"""What a key that only the system can give stands as until it did: this, then
+``<side>:<mapping>:<key of the partner>``."""
+
+KEY, ETAG, LABEL, IN_SCOPE, HASH = (f'"#{n}"' for n in ("key", "etag", "label", "in_scope", "hash"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of one mapping, quoted."""
+
+    mapping: str
+
+    def _named(self, suffix: str) -> str:
+        return dialect.name(f"{self.mapping}.{suffix}")
+
+    def raw(self, side: Side) -> str:
+        """Rows as they came."""
+        return self._named(f"{side.value}.raw")
+
+    def snapshot(self, side: Side) -> str:
+        """Canonical values, one row a record."""
+        return self._named(side.value)
+
+    @property
+    def status(self) -> str:
+        """How every record stands that is not simply unchanged."""
+        return self._named("status")
+
+    @property
+    def found(self) -> str:
+        """What the match criteria found, clear or ambiguous."""
+        return self._named("found")
+
+    @property
+    def base(self) -> str:
+        """The base, with exactly the columns that this mapping compares."""
+        return self._named("base")
+
+    @property
+    def judged(self) -> str:
+        """Coupled and newly matched pairs that differ from their base, field by field."""
+        return self._named("judged")
+
+    def new(self, side: Side) -> str:
+        """Records that are to be created on that side."""
+        return self._named(f"new {side.value}")
+
+    @property
+    def after(self) -> str:
+        """What both sides of a pair hold once its actions are done: the base to be."""
+        return self._named("after")
+
+    @property
+    def links(self) -> str:
+        """Which key leads to which, for the lookups of other mappings: coupled, or to be."""
+        return self._named("links")
+
+    @property
+    def state_base(self) -> str:
+        """Where the state keeps this mapping's base."""
+        return dialect.name("state", "base", self.mapping)
+
+
+COUPLING = dialect.name("state", "main", "coupling")
+JOURNAL = dialect.name("state", "main", "journal")

@@ -1,0 +1,45 @@
+"""The one seam between the runner and a system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from runner.wire import Capabilities, EntityType, Outcome, Page, WireQuery, Write
+
+
+class Connector(Protocol):
+    """One system on the wire; nobody else knows its protocol.
+
+    Raises ``SystemUnavailableError`` when the system stayed away longer than its time allowed,
+    refused us, or answered what cannot be understood, and nothing else: what befalls one record
+    is an ``Outcome``, a value.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the system can do."""
+        ...
+
+    async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
+        """Return the type of each entity that exists, in the order asked; unknown ones are left out."""
+        ...
+
+    # `def`, not `async def`: it hands over the iterator and awaits nothing itself.
+    def pages(self, query: WireQuery) -> AsyncIterator[Page]:
+        """Yield the rows asked for, page by page. A row that moves while paging may come twice."""
+        ...
+
+    def explain(self, query: WireQuery) -> str:
+        """Say how ``pages`` would ask, as the first request it would send; without secrets."""
+        ...
+
+    async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """Send all and return one outcome for each, in its order. Never sends one twice blindly."""
+        ...
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        ...

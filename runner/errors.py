@@ -1,0 +1,97 @@
+"""What can go wrong, where it stands, and the exit code it ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ExitCode(IntEnum):
+    """How a command ended. Scripts rely on these numbers."""
+
+    DONE = 0
+    UNUSABLE = 1
+    """Usage, configuration or connection: nothing was touched."""
+    CHANGES = 2
+    """``plan --detailed-exitcode`` found changes."""
+    RECORDS_FAILED = 3
+    """It finished, but some records failed or are in conflict."""
+    STOPPED = 4
+    """A guard or a stale plan stopped it before its first write."""
+    FAULT = 70
+    """A fault of ours; the message names the file that holds the details."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file the user wrote. ``line`` and ``column`` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong: where, what, and what to do about it (empty: nothing to add)."""
+
+    at: Location
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.what}" + (f" — {self.hint}" if self.hint else "")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``did you mean 'x'?`` for the known word that is spelled most alike, else nothing."""
+    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{found[0]}'?" if found else ""
+
+
+class RunnerError(Exception):
+    """What a user can meet. ``str()`` is the message, ``hint`` what to do, ``exit_code`` the end."""
+
+    exit_code = ExitCode.UNUSABLE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(RunnerError):
+    """The configuration is wrong: every problem of every file, in the order of the files."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SystemUnavailableError(RunnerError):
+    """A system could not be reached, let us in, or understood, within the time allowed."""
+
+    def __init__(self, system: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{system}: {reason}", hint=hint)
+        self.system = system
+
+
+class StateHeldError(RunnerError):
+    """Another runner holds the state."""
+
+
+class StateUnusableError(RunnerError):
+    """The state file cannot be opened: damaged, of a newer version, or not writable."""
+
+
+class StalePlanError(RunnerError):
+    """A saved plan no longer fits what it was computed from."""
+
+    exit_code = ExitCode.STOPPED

@@ -1,0 +1,6 @@
+"""Systems as snapshots: pages from the wire become tables of canonical values."""
+
+from runner.extract.pages import batch
+from runner.extract.snapshots import take
+
+__all__ = ["batch", "take"]

@@ -1,0 +1,150 @@
+"""Couplings and their base: which records belong together, and what both sides last agreed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.model import BaseColumn, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+
+def fitting(connection: duckdb.DuckDBPyConnection, mapping: str) -> dict[str, str]:
+    """Return the base columns that the state keeps of a mapping, each with its fingerprint."""
+    rows = connection.execute(
+        "SELECT name, fingerprint FROM state.main.base_column WHERE mapping = ?", [mapping]
+    ).fetchall()
+    return dict(rows)
+
+
+def ensure_base(
+    connection: duckdb.DuckDBPyConnection, mapping: str, columns: Sequence[BaseColumn]
+) -> None:
+    """Make the mapping's base table have exactly these columns.
+
+    A column that is new, or whose field mapping means something else now, starts out blank.
+    """
+    table = f"state.base.{_name(mapping)}"
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {table} (left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
+    )
+    kept = fitting(connection, mapping)
+    wanted = {column.name: column for column in columns}
+    for name, fingerprint in kept.items():
+        if name not in wanted or wanted[name].fingerprint != fingerprint:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
+            connection.execute(
+                "DELETE FROM state.main.base_column WHERE mapping = ? AND name = ?", [mapping, name]
+            )
+    for column in columns:
+        if kept.get(column.name) != column.fingerprint:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(column.name)} {column.type}")
+            connection.execute(
+                "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
+                [mapping, column.name, column.fingerprint],
+            )
+
+
+def advance(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: str,
+    columns: Sequence[BaseColumn],
+    *,
+    after: str,
+    run: int,
+) -> None:
+    """Take what was done into couplings and base, in the caller's transaction.
+
+    Reads the temporary tables that ``apply.settle`` fills:
+
+    - ``done``: one row a pair (``left_key``, ``right_key``, the keys that the plan had for them
+      ``planned_left``, ``planned_right``, whether it is ``coupled`` now for the first time, and
+      the fields that were settled without writing, written to the left, and to the right);
+    - ``returned left``, ``returned right``: records as the systems now hold them.
+
+    ``after`` is the plan's table of what both sides hold once everything is done. A written field
+    takes what the system made of it, so that its own spelling is no change the next time.
+    """
+    connection.execute(
+        """INSERT INTO state.main.coupling (mapping, left_key, right_key, run)
+        SELECT ?, left_key, right_key, ? FROM done WHERE coupled""",
+        [mapping, run],
+    )
+    values = ",\n        ".join(f"{_settled(c)} AS {_name(c.name)}" for c in columns)
+    base = f"state.base.{_name(mapping)}"
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE merged AS
+        SELECT d.left_key, d.right_key,
+        {values}
+        FROM done d
+        LEFT JOIN {after} a ON a.left_key = d.planned_left AND a.right_key = d.planned_right
+        LEFT JOIN {base} b ON b.left_key = d.left_key
+        LEFT JOIN "returned left" ret_left ON ret_left."#key" = d.left_key
+        LEFT JOIN "returned right" ret_right ON ret_right."#key" = d.right_key"""
+    )
+    connection.execute(f"DELETE FROM {base} WHERE left_key IN (SELECT left_key FROM merged)")
+    connection.execute(f"INSERT INTO {base} BY NAME SELECT * FROM merged")
+    hashes = ", ".join(f"{side.value}_hash = hash({_hashed(columns, side)})" for side in Side)
+    connection.execute(
+        f"UPDATE state.main.coupling SET {hashes} FROM merged m "
+        "WHERE coupling.mapping = ? AND coupling.left_key = m.left_key",
+        [mapping],
+    )
+
+
+def uncouple(connection: duckdb.DuckDBPyConnection, mapping: str, left_keys: Sequence[str]) -> None:
+    """Forget pairs; the records stay as they are."""
+    base = f"state.base.{_name(mapping)}"
+    known = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' AND schema_name = 'base' "
+        "AND table_name = ?",
+        [mapping],
+    ).fetchall()
+    keys = list(left_keys)
+    if known:
+        connection.execute(f"DELETE FROM {base} WHERE list_contains(?, left_key)", [keys])
+    connection.execute(
+        "DELETE FROM state.main.coupling WHERE mapping = ? AND list_contains(?, left_key)",
+        [mapping, keys],
+    )
+
+
+def adopt(
+    connection: duckdb.DuckDBPyConnection, mapping: str, left_key: str, right_key: str, run: int
+) -> None:
+    """Couple two records that were never synchronized: their base is blank."""
+    connection.execute(
+        "INSERT INTO state.main.coupling (mapping, left_key, right_key, run) VALUES (?, ?, ?, ?)",
+        [mapping, left_key, right_key, run],
+    )
+
+
+def _settled(column: BaseColumn) -> str:
+    name, side = _name(column.name), column.side
+    field = _text(column.field)
+    held = f"a.{name}"
+    if column.source:
+        returned = f"ret_{side.value}"
+        held = f"""CASE WHEN list_contains(d.written_{side.value}, {field})
+            AND {returned}."#key" IS NOT NULL THEN {returned}.{_name(column.source)} ELSE a.{name} END"""
+    anywhere = " OR ".join(
+        f"list_contains(d.{fields}, {field})"
+        for fields in ("settled", "written_left", "written_right")
+    )
+    return f"CASE WHEN {anywhere} THEN {held} ELSE b.{name} END"
+
+
+def _hashed(columns: Sequence[BaseColumn], side: Side) -> str:
+    names = [f"m.{_name(c.name)}" for c in columns if c.side is side and c.source]
+    return ", ".join(names) or _text(side.value)
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,82 @@
+"""The write-ahead record: what was about to be written, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A write that a dead run intended and perhaps sent. ``fields`` is the action's JSON.
+
+    ``key`` is ``None`` where the system was to choose it.
+    """
+
+    run: int
+    action: int
+    mapping: str
+    kind: str
+    side: str
+    entity: str
+    left_key: str
+    right_key: str
+    key: str | None
+    fields: str
+
+
+def intend(connection: duckdb.DuckDBPyConnection, run: int, intents: pa.Table) -> None:
+    """Record what is about to be sent, durably. ``intents`` has the columns of ``_COLUMNS``."""
+    connection.register("intents", intents)
+    connection.execute(
+        f"""INSERT INTO state.main.journal (run, {_COLUMNS}, intended)
+        SELECT ?, {_COLUMNS}, current_localtimestamp() FROM intents""",
+        [run],
+    )
+    connection.unregister("intents")
+
+
+def settle(connection: duckdb.DuckDBPyConnection, run: int, outcomes: pa.Table) -> None:
+    """Record what came of it, in the caller's transaction.
+
+    ``outcomes`` has the columns action, outcome, key (``None``: as intended), message. Outcome
+    ``unknown`` leaves the intent open: the next run asks the system.
+    """
+    connection.register("outcomes", outcomes)
+    connection.execute(
+        """UPDATE state.main.journal SET outcome = o.outcome, message = o.message,
+            "key" = coalesce(o."key", journal."key"), settled = current_localtimestamp()
+        FROM outcomes o
+        WHERE journal.run = ? AND journal.action = o.action AND o.outcome <> 'unknown'""",
+        [run],
+    )
+    connection.unregister("outcomes")
+
+
+def unfinished(connection: duckdb.DuckDBPyConnection) -> tuple[Intent, ...]:
+    """Return the intents whose outcome nobody recorded, oldest first."""
+    rows = connection.execute(
+        """SELECT run, action, mapping, kind, side, entity, left_key, right_key, "key", fields
+        FROM state.main.journal WHERE outcome IS NULL ORDER BY run, action"""
+    ).fetchall()
+    names = tuple(Intent.__dataclass_fields__)
+    return tuple(Intent(**dict(zip(names, row, strict=True))) for row in rows)
+
+
+def close(
+    connection: duckdb.DuckDBPyConnection, intent: Intent, outcome: str, message: str
+) -> None:
+    """Record what was found out about an unfinished intent."""
+    connection.execute(
+        """UPDATE state.main.journal
+        SET outcome = ?, message = ?, settled = current_localtimestamp()
+        WHERE run = ? AND action = ? AND outcome IS NULL""",
+        [outcome, message, intent.run, intent.action],
+    )
+
+
+_COLUMNS = 'action, mapping, kind, side, entity, left_key, right_key, "key", etag, fields'

@@ -1,0 +1,44 @@
+"""The tables of the state file, version by version."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta ("key" VARCHAR PRIMARY KEY, "value" VARCHAR NOT NULL);
+    INSERT INTO meta VALUES ('id', CAST(uuid() AS VARCHAR)), ('serial', '0');
+
+    CREATE TABLE coupling (
+        mapping VARCHAR NOT NULL, left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL,
+        left_hash UBIGINT, right_hash UBIGINT, run BIGINT,
+        PRIMARY KEY (mapping, left_key), UNIQUE (mapping, right_key));
+
+    CREATE SCHEMA base;
+    CREATE TABLE base_column (
+        mapping VARCHAR NOT NULL, name VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL,
+        PRIMARY KEY (mapping, name));
+
+    CREATE TABLE run (
+        id BIGINT PRIMARY KEY, command VARCHAR NOT NULL, started TIMESTAMP NOT NULL,
+        ended TIMESTAMP, exit_code INTEGER);
+    CREATE TABLE job (
+        run BIGINT NOT NULL, mapping VARCHAR NOT NULL, counter VARCHAR NOT NULL, n BIGINT NOT NULL);
+    CREATE TABLE finding (
+        run BIGINT NOT NULL, mapping VARCHAR NOT NULL, kind VARCHAR NOT NULL, left_key VARCHAR,
+        right_key VARCHAR, label VARCHAR, reason VARCHAR, hint VARCHAR);
+
+    CREATE TABLE journal (
+        run BIGINT NOT NULL, action BIGINT NOT NULL, mapping VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL, side VARCHAR NOT NULL, entity VARCHAR NOT NULL,
+        left_key VARCHAR, right_key VARCHAR, "key" VARCHAR, etag VARCHAR, fields VARCHAR NOT NULL,
+        intended TIMESTAMP NOT NULL, outcome VARCHAR, message VARCHAR, settled TIMESTAMP);
+    """,
+)
+"""One script a version; the version of a file is the number of scripts it has seen.
+
+``coupling`` holds the pairs of keys and, for each side, the hash of its base (NULL: never
+synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
+when the pair was last synchronized. ``journal`` is the write-ahead record: a row without
+``outcome`` was intended, and perhaps sent.
+"""
+
+VERSION = len(MIGRATIONS)

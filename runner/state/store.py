@@ -1,0 +1,161 @@
+"""The state file: held by one runner at a time, made, migrated, attached, opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from runner.errors import StateHeldError, StateUnusableError
+from runner.state.schema import MIGRATIONS, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SETTINGS = "SET TimeZone = 'UTC'"
+"""Instants are UTC everywhere; DuckDB would read and write them in the machine's zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A state file that this process holds, until ``held`` ends."""
+
+    path: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever synchronized here."""
+        return self.path.exists()
+
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Attach the state as ``state``, for reading only; an empty one where there is none."""
+        if self.exists:
+            connection.execute(f"ATTACH {_text(self.path)} AS state (READ_ONLY)")
+            return
+        [(main,)] = connection.execute("SELECT current_database()").fetchall()
+        connection.execute("ATTACH ':memory:' AS state; USE state")
+        _migrate(connection)
+        connection.execute(f"USE {_quoted(main)}")
+
+    @contextmanager
+    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the state for writing; it is made if there is none. Named ``state`` as when attached.
+
+        Raises:
+            StateUnusableError: it cannot be written.
+
+        """
+        with _translated(self.path), duckdb.connect() as connection:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection.execute(SETTINGS)
+            connection.execute(f"ATTACH {_text(self.path)} AS state; USE state")
+            _migrate(connection)
+            _private(self.path)
+            yield connection
+            connection.execute("USE memory; DETACH state")
+
+
+@contextmanager
+def held(path: Path, command: str) -> Iterator[Store]:
+    """Hold the state for the time of one command, and bring its file up to this version.
+
+    Raises:
+        StateHeldError: another runner holds it; the message says which one, and since when.
+        StateUnusableError: the file is damaged, was written by a newer version, or the folder
+            cannot be written.
+
+    """
+    with _translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    holder = path.with_name(path.name + ".holder")
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StateHeldError(
+            f"{path} is held by {_held_by(holder)}",
+            hint="wait until it is done; a state is written by one runner at a time",
+        ) from None
+    except OSError as error:
+        raise StateUnusableError(f"{path} cannot be locked: {error.strerror}") from error
+    try:
+        with _translated(path):
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            holder.write_text(
+                json.dumps({"process": os.getpid(), "command": command, "since": since})
+            )
+        store = Store(path)
+        if store.exists:
+            with store.opened():
+                pass
+        yield store
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _held_by(holder: Path) -> str:
+    try:
+        told = json.loads(holder.read_text())
+        return f"process {told['process']} (sync-run {told['command']}, since {told['since']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    [(known,)] = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'state' AND table_name = 'meta'"
+    ).fetchall()
+    version = 0
+    if known:
+        [(told,)] = connection.execute('SELECT "value" FROM meta WHERE "key" = \'version\'').fetchall()
+        version = int(told)
+    if version > VERSION:
+        raise StateUnusableError(
+            f"the state is of version {version}; this sync-run knows version {VERSION}",
+            hint="use the newer sync-run that wrote it",
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN")
+        connection.execute(script)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", [str(number)])
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Say in words what the file system or DuckDB holds against the state file."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        line = str(error).splitlines()[0]
+        if "Conflicting lock" in line:
+            raise StateHeldError(f"{path} is open in another program: {line}") from error
+        raise StateUnusableError(f"{path} cannot be used: {line}") from error
+    except duckdb.SerializationException as error:
+        raise StateUnusableError(
+            f"{path} is damaged: {str(error).splitlines()[0]}",
+            hint="restore a backup of the file, or move it away to couple everything anew",
+        ) from error
+    except OSError as error:
+        raise StateUnusableError(f"{path} cannot be used: {error.strerror}") from error
+
+
+def _private(path: Path) -> None:
+    """Let nobody but its owner read the records that the state holds."""
+    path.chmod(0o600)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,199 @@
+"""A plan for people, drawn from its document alone, so that it cannot say more than JSON does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+Document = dict[str, Any]
+
+_SYMBOLS = {
+    "create": ("+", "32"),
+    "update": ("~", "33"),
+    "couple": ("=", "36"),
+    "uncouple": ("-", "36"),
+    "drift": ("?", "35"),
+    "conflict": ("!", "31"),
+    "error": ("x", "31"),
+}
+_ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Colours where the reader's terminal has them."""
+
+    colour: bool
+
+    def __call__(self, text: str, code: str) -> str:
+        """Return the text in that colour (an ANSI code)."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
+
+
+def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
+    """Draw a plan: a summary line for each mapping, then what would change, then one sentence.
+
+    ``shown``: how many actions of each kind a mapping are drawn (``None``: all).
+    """
+    paint = Paint(colour)
+    blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    if document["interrupted"]:
+        blocks.insert(0, _interrupted(document["interrupted"]))
+    return "\n".join([*blocks, sentence(document, paint)])
+
+
+def sentence(document: Document, paint: Paint | None = None) -> str:
+    """Say in one line what a plan comes to."""
+    paint = paint or Paint(colour=False)
+    counts: dict[str, int] = {}
+    for mapping in document["mappings"]:
+        for key, n in mapping["counts"].items():
+            kind = key.split()[0]
+            counts[kind] = counts.get(kind, 0) + n
+    words = [
+        f"{counts.get(kind, 0)} to {verb}"
+        for kind, verb in (("create", "create"), ("update", "update"), ("couple", "couple"))
+    ]
+    if counts.get("uncouple"):
+        words.append(f"{counts['uncouple']} to uncouple")
+    line = "No changes." if not document["changes"] else f"Plan: {', '.join(words)}."
+    if counts.get("drift"):
+        line += f" {_plural(counts['drift'], 'drifted record')}."
+    if document["failures"]:
+        found = [_plural(counts[kind], kind) for kind in ("conflict", "error") if counts.get(kind)]
+        line += f" {' and '.join(found)} to look at."
+    return paint(line, "1")
+
+
+def report(document: Document, *, colour: bool = False) -> str:
+    """Draw what an apply did: counters by mapping, then what failed."""
+    paint = Paint(colour)
+    names = ["inserted", "modified", "unchanged", "coupled", "uncoupled", "failed", "filtered"]
+    rows = [
+        [name, *(str(counted[counter]) for counter in names)]
+        for name, counted in document["counters"].items()
+    ]
+    table = _table([["", *names], *rows])
+    lines = [f"Run {document['run']}", *(f"  {line}" for line in table)]
+    for failure in document["failures"]:
+        key = " ↔ ".join(k for k in failure["keys"].values() if k)
+        lines.append(
+            f"{paint('x', '31')} {failure['mapping']} {key} {failure['label'] or ''}".rstrip()
+        )
+        lines.append(f"    {failure['outcome']}: {failure['message']}")
+        if failure["hint"]:
+            lines.append(f"    hint: {failure['hint']}")
+    if document["stopped"]:
+        lines.append(f"Stopped: {document['stopped']}")
+        lines.append("  hint: run `sync-run apply` again; it goes on where this one stopped")
+    return "\n".join(lines)
+
+
+def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
+    left, right = mapping["left"], mapping["right"]
+    arrow = _ARROWS[mapping["direction"]]
+    head = (
+        f"{paint(mapping['mapping'], '1')}  "
+        f"{left['system']} {left['entity']} {arrow} {right['system']} {right['entity']}"
+    )
+    facts = [f"{n} {key}" for key, n in mapping["counts"].items()]
+    facts.append(f"{mapping['unchanged']} unchanged")
+    facts += [
+        f"{n} filtered in {system}" if system != "coupled" else f"{n} coupled but filtered"
+        for system, n in mapping["filtered"].items()
+    ]
+    lines = [head, f"  {', '.join(facts)}"]
+    drawn: dict[str, int] = {}
+    for action in mapping["actions"]:
+        key = " ".join(filter(None, (action["action"], action["system"])))
+        drawn[key] = drawn.get(key, 0) + 1
+        if shown is None or drawn[key] <= shown:
+            lines += _action(action, paint)
+    for key, total in mapping["counts"].items():
+        rest = total - min(total, shown if shown is not None else total)
+        if rest:
+            command = f"`sync-run plan {mapping['mapping']} --full`"
+            lines.append(f"  … {rest} more to {key} ({command} shows them)")
+    return "\n".join(lines) + "\n"
+
+
+def _action(action: Document, paint: Paint) -> list[str]:
+    symbol, code = _SYMBOLS[action["action"]]
+    keys = [f"{system} {key}" for system, key in action["keys"].items() if key]
+    name = f" {_quoted(action['label'])}" if action["label"] else ""
+    where = f" in {action['system']}" if action["system"] else ""
+    lines = [f"  {paint(symbol, code)} {action['action']}{where}  {' ↔ '.join(keys)}{name}"]
+    if action["reason"]:
+        lines.append(f"      {action['reason']}")
+    if action["hint"]:
+        lines.append(f"      hint: {action['hint']}")
+    if action["action"] in {"create", "update"}:
+        lines += _changes(action, paint)
+    elif action["action"] in {"conflict", "drift"}:
+        lines += _clashes(action)
+    return lines
+
+
+def _changes(action: Document, paint: Paint) -> list[str]:
+    width = max((_width(change["field"]) for change in action["fields"]), default=0)
+    lines = []
+    for change in action["fields"]:
+        new = "(known after apply)" if change["known_after_apply"] else _quoted(change["new"])
+        old = "" if action["action"] == "create" else f"{_quoted(change['old'])} → "
+        drift = paint("  (edited there, overwritten)", "35") if change["drift"] else ""
+        lines.append(f"      {_padded(change['field'], width)}  {old}{new}{drift}")
+    return lines
+
+
+def _clashes(action: Document) -> list[str]:
+    left, right = action["keys"]
+    lines = []
+    for change in action["fields"]:
+        base = change["left_base"] if change["left_base"] is not None else change["right_base"]
+        lines.append(f"      {change['left'] or '='} / {change['right'] or '='}")
+        rows = (("base", base), (left, change["left_value"]), (right, change["right_value"]))
+        width = max(_width(name) for name, _ in rows)
+        lines += [f"        {_padded(name, width)}  {_quoted(value)}" for name, value in rows]
+    return lines
+
+
+def _interrupted(n: int) -> str:
+    return (
+        f"An earlier run was interrupted: the outcome of {_plural(n, 'write')} is open. "
+        "`sync-run apply` asks the systems about them first.\n"
+    )
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "(blank)"
+    text = (
+        value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
+    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}…'"
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(_width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            _padded(cell, width) if i == 0 else " " * (width - _width(cell)) + cell
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

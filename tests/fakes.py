@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import count
 
 from runner.errors import Location
 from runner.model import System
@@ -55,7 +56,6 @@ class Fake:
     types: Mapping[str, EntityType]
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     client_keys: bool = False
-    number: int = 0
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     written: list[Write] = field(default_factory=list)
     fails: Callable[[Write], Outcome | None] = lambda _: None
@@ -87,7 +87,7 @@ class Fake:
     async def close(self) -> None:
         return
 
-    def put(self, entity: str, key: str, **values: Value) -> None:
+    def put(self, entity: str, key: str, /, **values: Value) -> None:
         """Change a record by hand, as a user would."""
         self.rows.setdefault(entity, {}).setdefault(key, {self.types[entity].key: key})
         self.rows[entity][key].update(values)
@@ -105,8 +105,7 @@ class Fake:
         key = write.key
         if write.kind is WriteKind.CREATE:
             if key is None:
-                self.number += 1
-                key = f"N{self.number:05}"
+                key = next(k for n in count(1) if (k := f"N{n:05}") not in records)
             if key in records:
                 return Rejected(code="dup", message=f"{key} exists", duplicate=True)
         elif key is None or key not in records:

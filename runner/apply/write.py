@@ -61,11 +61,17 @@ class Failure:
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """What one apply did so far: counters by mapping, failures, records this run moved."""
+    """What one apply did so far: counters by mapping, and failures.
+
+    ``moved`` holds for each record that this run wrote (system, entity, key) the ETag that the
+    plan saw and the one it has now; ``missing`` the keys, with their mapping, of records that were
+    planned and not created.
+    """
 
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     moved: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    missing: set[tuple[str, str]] = field(default_factory=set)
     stopped: str = ""
 
 
@@ -119,6 +125,7 @@ class _Writer:
         """Resolve, journal, send, settle one window."""
         known = given(self.connection, (p for action in window for p in pendings_of(action)))
         ready = [(action, _resolved(action, known)) for action in window]
+        ready = [(a, r if r is None or self._stands(r) else None) for a, r in ready]
         blocked = [action for action, resolved in ready if resolved is None]
         writes = [
             (action, resolved, self._write(resolved)) for action, resolved in ready if resolved
@@ -137,6 +144,12 @@ class _Writer:
         outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
         for outcome in outcomes:
             self._count(outcome)
+
+    def _stands(self, action: Action) -> bool:
+        """Whether nothing that an action points to failed to be created in this run."""
+        lookups = {f.id: f.rule.lookup for f in self.mapping.fields}
+        points_to = {(lookups.get(change.id, ""), change.new or "") for change in action.fields}
+        return points_to.isdisjoint(self.progress.missing)
 
     async def _side(
         self, writes: Sequence[tuple[Action, Action, Write]], side: Side
@@ -219,6 +232,9 @@ class _Writer:
             counters["inserted" if outcome.action.kind is Kind.CREATE else "modified"] += 1
             return
         counters["failed"] += 1
+        if outcome.action.kind is Kind.CREATE:
+            key = outcome.action.left_key if outcome.action.side == "left" else outcome.action.right_key
+            self.progress.missing.add((self.mapping.name, key or ""))
         self.progress.failures.append(
             Failure(
                 action=outcome.action,

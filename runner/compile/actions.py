@@ -85,8 +85,8 @@ WHERE (status = 'free left' AND j.side = 'right' AND "status".left_key = j.left_
     def judged(self) -> str:
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
-        plain = ",\n    ".join(f"{judge.plain(f)} AS v{f.number}" for f in self.fields)
-        final = ",\n    ".join(f"{judge.verdict(f)} AS d{f.number}" for f in self.fields)
+        plain = ",\n    ".join(f"{judge.plain(f)} AS \"#v{f.number}\"" for f in self.fields)
+        final = ",\n    ".join(f"{judge.verdict(f)} AS \"#d{f.number}\"" for f in self.fields)
         afters = ",\n    ".join(
             f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
             for f in self.fields
@@ -146,7 +146,7 @@ FROM (
         return tuple(side for side in Side if side in self.mapping.create)
 
     def _judged_field(self, field: CompiledField, judge: compare.Judge) -> str:
-        decided = f"d{field.number}"
+        decided = f'"#d{field.number}"'
         left, right = (values.as_text(field.value(s), field.kind(s)) for s in Side)
         bases = [values.as_text(f"b.{compare.base_column(field, s)}", field.kind(s)) for s in Side]
         news = " ".join(

@@ -35,7 +35,7 @@ class Judge:
 
     def verdict(self, field: CompiledField) -> str:
         """SQL of one of: unchanged, converged, to right, to left, conflict, drift, error."""
-        plain = f"v{field.number}"
+        plain = f'"#v{field.number}"'
         arms = [
             f"WHEN {plain} = '{_to(side)}' AND {condition} THEN '{answer}'"
             for side in Side
@@ -80,7 +80,7 @@ class Judge:
 
     def reason(self, field: CompiledField) -> str:
         """SQL of why a verdict is an error; NULL where it is none."""
-        plain = f"v{field.number}"
+        plain = f'"#v{field.number}"'
         arms = [
             f"WHEN {plain} = '{_to(side)}' AND {condition} THEN {words}"
             for side in Side
@@ -150,7 +150,7 @@ def after(field: CompiledField, side: Side) -> str:
     """SQL of what that side holds once the verdict has been carried out."""
     if not field.rule.direction.to(side) or field.end(side) is None:
         return field.value(side)
-    moved = f"d{field.number} = '{_to(side)}'"
+    moved = f"\"#d{field.number}\" = '{_to(side)}'"
     return f"CASE WHEN {moved} THEN {cast(field, side)} ELSE {field.value(side)} END"
 
 

@@ -1,0 +1,122 @@
+"""Values against JSON Schema: every fault, placed where it stands, in words for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from runner.config.read import Document
+from runner.errors import Problem, nearest
+
+_TYPES = {
+    "object": "a block of keys",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+def check(document: Document, schema: FilePath) -> Iterator[Problem]:
+    """Yield everything about a document that its schema does not allow."""
+    for error in _validator(schema).iter_errors(document.value):
+        yield from _problems(document, error)
+
+
+@cache
+def _validator(schema: FilePath) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+
+
+def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    at = document.at(path)
+    match error.validator:
+        case "additionalProperties" | "unevaluatedProperties":
+            known = list(error.schema.get("properties", {}))
+            for key in sorted(_unknown(error)):
+                hint = nearest(key, known) or f"known are {', '.join(known)}"
+                yield Problem(document.key_at((*path, key)), f"unknown key '{key}'", hint)
+        case "propertyNames":
+            key = str(error.instance)
+            yield Problem(document.key_at((*path, key)), f"'{key}' cannot be a name here", _said(error))
+        case "required":
+            missing = [key for key in error.validator_value if key not in error.instance]
+            for key in missing:
+                yield Problem(at, f"'{key}' is missing", _described(error, key))
+        case "type":
+            yield Problem(at, f"{_shown(error.instance)} is not {_wanted(error)}", _said(error))
+        case "enum" | "const":
+            allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
+            words = [str(word) for word in allowed]
+            hint = nearest(str(error.instance), words) or f"it is one of {', '.join(words)}"
+            yield Problem(at, f"{_shown(error.instance)} is not known here", hint)
+        case "anyOf" | "oneOf":
+            yield from _best(document, error)
+        case "pattern" if path[-1:] in (("token",), ("password",)):
+            # What stands there may be a secret: it is not repeated.
+            yield Problem(at, "a secret must not stand in the file", _said(error))
+        case "pattern":
+            yield Problem(at, f"{_shown(error.instance)} is not of the right form", _said(error))
+        case "minItems" | "minProperties" | "minLength":
+            yield Problem(at, "it is empty", _said(error))
+        case _:
+            yield Problem(at, error.message, _said(error))
+
+
+def _best(document: Document, error: ValidationError) -> Iterator[Problem]:
+    """Of the ways a value may be written, take the one that it comes nearest to."""
+    branches: dict[int, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(int(inner.schema_path[0]), []).append(inner)
+    fitting = [
+        errors
+        for errors in branches.values()
+        if not any(e.validator == "type" and not e.path for e in errors)
+    ]
+    if not fitting:
+        said = _said(error)
+        at = document.at(tuple(error.absolute_path))
+        yield Problem(at, f"{_shown(error.instance)} is not known here", said)
+        return
+    for inner in min(fitting, key=len):
+        yield from _problems(document, inner)
+
+
+def _unknown(error: ValidationError) -> set[str]:
+    known = set(error.schema.get("properties", {}))
+    return {str(key) for key in error.instance} - known
+
+
+def _wanted(error: ValidationError) -> str:
+    types = error.validator_value
+    names = [types] if isinstance(types, str) else list(types)
+    return " or ".join(_TYPES[name] for name in names)
+
+
+def _said(error: ValidationError) -> str:
+    return _first(error.schema.get("description", ""))
+
+
+def _described(error: ValidationError, key: str) -> str:
+    return _first(error.schema.get("properties", {}).get(key, {}).get("description", ""))
+
+
+def _first(description: str) -> str:
+    sentence = description.split(". ")[0].removesuffix(".")
+    return sentence[:1].lower() + sentence[1:] if sentence else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return _TYPES["object" if isinstance(value, dict) else "array"]
+    if value is None:
+        return "nothing"
+    return f"'{value}'" if isinstance(value, str) else f"'{json.dumps(value)}'"

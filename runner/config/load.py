@@ -1,0 +1,265 @@
+"""A folder to a ``Project``: sync.yaml, its overlay, the mappings; every problem at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from runner import shipped
+from runner.config.bind import Binder, ordered
+from runner.config.check import check
+from runner.config.read import Document, read
+from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
+from runner.model import Auth, Mapping, Project, System
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_RESERVED = frozenset(
+    {"mapping", "direction", "depends_on", "create", "match", "conflict", "drift", "fields", "defaults"}
+    | {"constant", "lookup", "round", "blank", "unresolved", "case"}
+)
+
+
+def load(start: Path, *, environment: str = "") -> Project:
+    """Read the project that a folder belongs to: the nearest ``sync.yaml`` upward.
+
+    ``environment`` names an overlay: ``sync.<environment>.yaml`` is laid on top, blocks of keys
+    merged, everything else replaced.
+
+    Raises:
+        ConfigError: the configuration is wrong: every problem of every file.
+        RunnerError: there is no ``sync.yaml``, or no such overlay.
+
+    """
+    root = _root(start)
+    problems: list[Problem] = []
+    document = _sync(root, environment, problems)
+    if problems or document is None:
+        raise ConfigError(problems)
+    systems = tuple(_systems(root, document, problems))
+    mappings = tuple(_mappings(root, document, tuple(s.name for s in systems), problems))
+    in_order = ordered(mappings, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Project(
+        name=document.value.get("name", root.resolve().name),
+        root=root,
+        environment=environment,
+        systems=systems,
+        state=root / document.value.get("state", ".sync-run/state.duckdb"),
+        mappings=in_order,
+    )
+
+
+def digest(project: Project) -> str:
+    """Return the SHA-256 of what a project means: places, comments and layout do not count."""
+    meaning = asdict(project)
+    for key in ("root", "state", "environment"):
+        del meaning[key]
+    told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _meaning(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _meaning(v) for k, v in value.items() if k not in ("at", "seed")}
+    if isinstance(value, list | tuple):
+        return [_meaning(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in value)
+    return value
+
+
+def _root(start: Path) -> Path:
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "sync.yaml").is_file():
+            return candidate
+    raise RunnerError(
+        f"there is no sync.yaml in {start} or above it",
+        hint="`sync-run init` writes a project, `-C DIR` names one",
+    )
+
+
+def _sync(root: Path, environment: str, problems: list[Problem]) -> Document | None:
+    document = _read(root / "sync.yaml", problems)
+    if document is None:
+        return None
+    if environment:
+        path = root / f"sync.{environment}.yaml"
+        if not path.is_file():
+            known = sorted(p.name.split(".")[1] for p in root.glob("sync.*.yaml"))
+            raise RunnerError(
+                f"there is no environment '{environment}': {path.name} is not there",
+                hint=nearest(environment, known) or f"there are {', '.join(known) or 'none'}",
+            )
+        overlay = _read(path, problems)
+        if overlay is None:
+            return None
+        document = _laid_on(document, overlay)
+    problems += check(document, _schema("sync"))
+    return document
+
+
+def _laid_on(below: Document, above: Document) -> Document:
+    """Merge two files; what the upper one says stands where it says it."""
+    return Document(
+        below.file,
+        _merged(below.value, above.value),
+        {**below.values, **{path: at for path, at in above.values.items() if path}},
+        {**below.keys, **above.keys},
+    )
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
+def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterator[System]:
+    for name, value in document.value["systems"].items():
+        path = ("systems", name)
+        at = document.at(path)
+        if name in _RESERVED:
+            what = f"'{name}' is a word of the mapping language"
+            problems.append(Problem(document.key_at(path), what, "call the system something else"))
+        auth = value.get("auth")
+        seed = value.get("seed")
+        system = System(
+            name=name,
+            connector=value["connector"],
+            url=value["url"],
+            company=value.get("company", ""),
+            auth=None if auth is None else _auth(auth),
+            seed=None if seed is None else root / seed,
+            at=at,
+        )
+        problems += _system_problems(system, document, path)
+        yield system
+
+
+def _auth(value: dict[str, str]) -> Auth:
+    def name(text: str) -> str:
+        return text.removeprefix("${").removesuffix("}")
+
+    if "token" in value:
+        return Auth(token_env=name(value["token"]))
+    return Auth(user=value["user"], password_env=name(value["password"]))
+
+
+def _system_problems(
+    system: System, document: Document, path: tuple[str, ...]
+) -> Iterator[Problem]:
+    at = document.at((*path, "url"))
+    if system.connector == "nav" and not system.company:
+        yield Problem(system.at, "'company' is missing", "NAV would choose one by itself")
+    if system.connector != "nav" and system.company:
+        yield Problem(document.key_at((*path, "company")), "'company' is for NAV alone")
+    if system.url.startswith("sandbox:"):
+        if not system.sandbox.isidentifier():
+            yield Problem(at, f"'{system.url}' names no sandbox", "write sandbox: and a name")
+        if system.seed is not None and not system.seed.is_dir():
+            yield Problem(document.at((*path, "seed")), f"there is no folder '{system.seed.name}'")
+        return
+    if system.seed is not None:
+        yield Problem(document.key_at((*path, "seed")), "only a sandbox is seeded")
+    if "${" in system.url:
+        return
+    yield from _url_problems(system, at)
+    if system.auth is None:
+        yield Problem(system.at, "'auth' is missing", "a real system wants to know who comes")
+
+
+def _url_problems(system: System, at: Location) -> Iterator[Problem]:
+    try:
+        parts = urlsplit(system.url)
+        host = parts.hostname
+    except ValueError as error:
+        yield Problem(at, f"the url is wrong: {error}")
+        return
+    if parts.scheme not in ("http", "https") or not host:
+        yield Problem(at, "the url is none", "write https://… or sandbox:NAME")
+    elif parts.username or parts.password:
+        yield Problem(at, "the url holds a user or password", "put them under `auth:`")
+    elif parts.scheme == "http" and host not in _LOOPBACK:
+        yield Problem(at, "plain http would show the password to the network", "use https")
+
+
+def _mappings(
+    root: Path, document: Document, systems: tuple[str, ...], problems: list[Problem]
+) -> Iterator[Mapping]:
+    named: dict[str, Mapping] = {}
+    for file in _files(root, document, problems):
+        found = _read(file, problems, root)
+        if found is None:
+            continue
+        faults = list(_mapping_faults(found, systems))
+        binder = Binder(found, systems, document.value.get("defaults", {}))
+        mapping = None if faults else binder.mapping()
+        problems += [*faults, *binder.problems]
+        if mapping is None:
+            continue
+        if mapping.name in named:
+            what = f"there are two mappings '{mapping.name}'"
+            problems.append(Problem(mapping.at, what, f"the other is {named[mapping.name].at}"))
+            continue
+        named[mapping.name] = mapping
+        yield mapping
+
+
+def _mapping_faults(document: Document, systems: tuple[str, ...]) -> Iterator[Problem]:
+    schema = _schema("mapping")
+    if not isinstance(document.value, dict):
+        yield from check(document, schema)
+        return
+    known = {*_words(), *systems}
+    strange = [key for key in document.value if key not in known]
+    for key in strange:
+        hint = nearest(key, known) or f"known are {', '.join(sorted(known))}"
+        yield Problem(document.key_at((key,)), f"unknown key '{key}'", hint)
+    rest = {key: value for key, value in document.value.items() if key not in strange}
+    yield from check(Document(document.file, rest, document.values, document.keys), schema)
+
+
+def _words() -> tuple[str, ...]:
+    return tuple(json.loads(_schema("mapping").read_text(encoding="utf-8"))["properties"])
+
+
+def _files(root: Path, document: Document, problems: list[Problem]) -> Iterator[Path]:
+    told = document.value.get("mappings", "mappings")
+    for n, name in enumerate([told] if isinstance(told, str) else told):
+        folder = root / name
+        at = document.at(("mappings",) if isinstance(told, str) else ("mappings", n))
+        files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
+        if not folder.is_dir():
+            problems.append(Problem(at, f"there is no folder '{name}'"))
+        elif not files:
+            problems.append(Problem(at, f"the folder '{name}' holds no mapping"))
+        yield from files
+
+
+def _read(path: Path, problems: list[Problem], root: Path | None = None) -> Document | None:
+    name = path.name if root is None else os.path.relpath(path, root)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problems.append(Problem(Location(name, 1, 1), f"it cannot be read: {error.strerror}"))
+        return None
+    found = read(name, content)
+    if isinstance(found, Problem):
+        problems.append(found)
+        return None
+    if found.value is None:
+        problems.append(Problem(Location(name, 1, 1), "the file is empty"))
+        return None
+    return found
+
+
+def _schema(name: str) -> Path:
+    return shipped.folder() / "schemas" / f"{name}.schema.json"

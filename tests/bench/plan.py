@@ -1,0 +1,280 @@
+"""How fast a plan is made: from both sides' pages, and from snapshots to the action table.
+
+    python -m tests.bench.plan [--sizes 10000 100000 1000000] [--json]
+
+The comparison is the DuckDB three-way join that a good engineer would write by hand: left, right,
+base and couplings joined, a bit mask of changed fields per side (`peer`). Both start from the same
+tables in a file; each measurement runs in a process of its own, whose peak memory is told. Data:
+20 fields (15 text, 5 decimal), 1 % changed on the left, 0.1 % on both sides, 0.1 % new on each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import resource
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from runner import run
+from runner.compile import CompiledMapping, dialect
+from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Side
+from runner.plan import RunFile, make
+from runner.state import SETTINGS, Store, couplings, held
+from runner.wire import EntityType, Page, Type, WireQuery
+from tests.fakes import HERE, Fake, fields, system
+
+TEXTS, DECIMALS = 15, 5
+NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
+PAGE = 5_000
+
+
+def entity(name: str) -> EntityType:
+    kinds = {n: Type.TEXT if n.startswith("t") else Type.DECIMAL for n in NAMES}
+    return EntityType(name=name, key="id", fields=fields(id=Type.CODE, **kinds))
+
+
+def project(folder: Path) -> Project:
+    both = Direction.BOTH
+    mapping = Mapping(
+        name="records",
+        direction=both,
+        left=Entity(system="a", entity="left", key="id", at=HERE),
+        right=Entity(system="b", entity="right", key="id", at=HERE),
+        create=frozenset(Side),
+        fields=tuple(FieldMapping(left=n, right=n, direction=both, at=HERE) for n in NAMES),
+        at=HERE,
+    )
+    return Project(
+        name="bench",
+        root=folder,
+        environment="",
+        systems=(system("a"), system("b")),
+        state=folder / "state.duckdb",
+        mappings=(mapping,),
+    )
+
+
+class Generated(Fake):
+    """A system of so many records, made as they are asked for: nothing of it is measured."""
+
+    def __init__(self, name: str, size: int, folder: Path) -> None:
+        super().__init__({name: entity(name)}, client_keys=True)
+        self._name, self._size, self._folder = name, size, folder
+
+    async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
+        with duckdb.connect(str(self._folder / "source.duckdb"), read_only=True) as source:
+            rows = source.execute(f"SELECT * FROM \"{self._name}\"")
+            while columns := _columns(rows.fetchmany(PAGE)):
+                keys = columns["id"]
+                yield Page(keys=keys, etags=keys, columns={n: columns[n] for n in query.fields})
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return dict(zip(["id", *NAMES], (list(c) for c in zip(*rows, strict=True)), strict=False))
+
+
+def compiled(folder: Path) -> CompiledMapping:
+    fakes = {"a": Fake({"left": entity("left")}), "b": Fake({"right": entity("right")})}
+    (mapping,) = asyncio.run(run.compiled(project(folder), fakes))
+    return mapping
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Make source tables, a state in which the records are coupled, and the peer's tables."""
+    values = ", ".join(
+        f"'{n} ' || hash(i * 31 + {k}) % 100000 AS {n}"
+        if n.startswith("t")
+        else f"CAST(CAST(hash(i * 17 + {k}) % 1000000 AS DECIMAL(28,10)) / 100 AS VARCHAR) AS {n}"
+        for k, n in enumerate(NAMES)
+    )
+    with duckdb.connect(str(folder / "source.duckdb")) as source:
+        source.execute(f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)")
+        new = max(1, size // 1000)
+        source.execute(
+            f"""CREATE TABLE "left" AS SELECT * REPLACE (
+                CASE WHEN hash(id) % 100 = 0 THEN t1 || '!' ELSE t1 END AS t1) FROM base
+            UNION ALL SELECT * REPLACE ('L' || id AS id) FROM base LIMIT {size + new}"""
+        )
+        source.execute(
+            f"""CREATE TABLE "right" AS SELECT * REPLACE (
+                CASE WHEN hash(id) % 1000 = 0 THEN t1 || '?' ELSE t1 END AS t1) FROM base
+            UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
+        )
+    mapping = compiled(folder)
+    with held(folder / "state.duckdb", "bench") as store, store.opened() as state:
+        couplings.ensure_base(state, mapping.name, mapping.base)
+        state.execute(f"ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+        columns = ", ".join(
+            f"CAST({dialect.name(c.source)} AS {c.type}) AS {dialect.name(c.name)}"
+            for c in mapping.base
+        )
+        base = f"(SELECT id AS left_key, id AS right_key, {columns} FROM source.base)"
+        state.execute(f"INSERT INTO state.base.records BY NAME SELECT * FROM {base}")
+        hashes = ", ".join(
+            f"hash({', '.join(dialect.name(c.name) for c in mapping.hashed(side))})" for side in Side
+        )
+        state.execute(
+            f"INSERT INTO state.main.coupling SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
+        )
+        state.execute("DETACH source")
+    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
+        _snapshots(snapshots, mapping, folder)
+
+
+def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
+    run_file.execute(f"{SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+    for side in Side:
+        source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
+        made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
+        run_file.execute(made.sql)
+    run_file.execute("DETACH source; CHECKPOINT")
+
+
+def ours_from_pages(folder: Path, size: int) -> int:
+    """Read both sides, make them canonical, decide: what ``sync-run plan`` does."""
+    fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
+    opened = project(folder)
+    with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
+        file.execute(SETTINGS)
+        session = run.Session(
+            project=opened,
+            connectors=fakes,
+            mappings=(compiled(folder),),
+            store=store,
+            tell=lambda _: None,
+        )
+        made = asyncio.run(
+            run.make_plan(session, RunFile(folder / "run.duckdb", file), ["records"])
+        )
+        return made.count(*_kinds())
+
+
+def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
+    """From snapshot tables to the action table."""
+    mapping = compiled(folder)
+    with duckdb.connect(str(folder / "run.duckdb")) as file:
+        file.execute(SETTINGS)
+        started = time.perf_counter()
+        made = make(
+            RunFile(folder / "run.duckdb", file),
+            (mapping,),
+            ["records"],
+            store=Store(folder / "state.duckdb"),
+            project="bench",
+            environment="",
+            digest="",
+            tell=lambda _: None,
+        )
+        _told["seconds"] = time.perf_counter() - started
+        return made.count(*_kinds())
+
+
+def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
+    """The hand-written join: which fields changed on either side, as two bit masks."""
+    moved = {
+        side: " + ".join(
+            f'(({side[0]}."{n}" IS DISTINCT FROM b."{side} {n} {n}")::BIGINT << {k})'
+            for k, n in enumerate(NAMES)
+        )
+        for side in ("left", "right")
+    }
+    with duckdb.connect(str(folder / "run.duckdb")) as file:
+        file.execute(f"{SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
+        started = time.perf_counter()
+        file.execute(
+            f"""CREATE TABLE changes AS SELECT * FROM (
+            SELECT coalesce(c.left_key, l."#key") AS left_key,
+                coalesce(c.right_key, r."#key") AS right_key, c.left_key IS NOT NULL AS coupled,
+                {moved["left"]} AS left_changed, {moved["right"]} AS right_changed
+            FROM state.main.coupling c
+            JOIN state.base.records b ON b.left_key = c.left_key
+            FULL JOIN "records.left" l ON l."#key" = c.left_key
+            FULL JOIN "records.right" r ON r."#key" = c.right_key)
+            WHERE NOT coupled OR left_changed <> 0 OR right_changed <> 0"""
+        )
+        _told["seconds"] = time.perf_counter() - started
+        [(found,)] = file.execute("SELECT count(*) FROM changes").fetchall()
+        return int(found)
+
+
+_told: dict[str, float] = {}
+_WORKS: dict[str, Callable[[Path, int], int]] = {
+    "pages to plan": ours_from_pages,
+    "snapshots to plan": ours,
+    "three-way join by hand": peer,
+}
+
+
+def _kinds() -> tuple[Any, ...]:
+    from runner.plan import CHANGES, FAILURES
+
+    return (*CHANGES, *FAILURES)
+
+
+def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
+    started = time.perf_counter()
+    found = _WORKS[name](folder, size)
+    seconds = _told.get("seconds", time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pipe.send({"work": name, "size": size, "seconds": seconds, "peak_mb": peak, "rows": found})
+
+
+def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
+    """Measure one work in a fresh process, on a fresh copy of the run file."""
+    (folder / "run.duckdb").unlink(missing_ok=True)
+    if name != "pages to plan":
+        shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe()
+    process = context.Process(target=_measured, args=(name, folder, size, send))
+    process.start()
+    send.close()
+    told: dict[str, Any] = receive.recv()
+    process.join()
+    return told
+
+
+def table(size: int, repeat: int) -> list[dict[str, Any]]:
+    """Measure every work ``repeat`` times in turn and keep the median of each."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder, size)
+        rounds = [{work: measure(work, folder, size) for work in _WORKS} for _ in range(repeat)]
+    rows = []
+    for work in _WORKS:
+        tries = sorted((r[work] for r in rounds), key=lambda t: float(t["seconds"]))
+        rows.append(dict(tries[len(tries) // 2]))
+    by_hand = rows[-1]["seconds"]
+    return [{**row, "ratio": row["seconds"] / by_hand} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rows = [row for size in options.sizes for row in table(size, options.repeat)]
+    if options.json:
+        json.dump(rows, sys.stdout, indent=2)
+        return
+    print(f"{'work':<24}{'records':>10}{'seconds':>10}{'ratio':>8}{'peak MB':>9}{'rows':>9}")
+    for row in rows:
+        print(
+            f"{row['work']:<24}{row['size']:>10,}{row['seconds']:>10.2f}{row['ratio']:>8.2f}"
+            f"{row['peak_mb']:>9.0f}{row['rows']:>9,}"
+        )
+
+
+if __name__ == "__main__":
+    main()

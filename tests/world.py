@@ -1,0 +1,191 @@
+"""Two systems in memory, a project over them, and the walk from one to the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner import run
+from runner.errors import ExitCode
+from runner.model import (
+    Direction,
+    Entity,
+    FieldMapping,
+    Mapping,
+    MatchPair,
+    Project,
+    Side,
+    Unresolved,
+)
+from runner.plan import Kind, run_file
+from runner.state import held
+from runner.views import document
+from runner.wire import EntityType, FieldType, Type
+from tests.fakes import HERE, Fake, fields, system
+
+TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
+
+
+def field(left: str = "", right: str = "", direction: Direction = BOTH, **more: Any) -> FieldMapping:
+    return FieldMapping(left=left, right=right, direction=direction, at=HERE, **more)
+
+
+def pair(left: str, right: str, *, ignore_case: bool = False) -> tuple[MatchPair, ...]:
+    return (MatchPair(left=left, right=right, ignore_case=ignore_case, at=HERE),)
+
+
+def mapping(name: str, left: Entity, right: Entity, *rules: FieldMapping, **more: Any) -> Mapping:
+    more.setdefault("direction", BOTH)
+    more.setdefault("create", frozenset(side for side in Side if more["direction"].to(side)))
+    return Mapping(name=name, left=left, right=right, fields=rules, at=HERE, **more)
+
+
+def shop() -> Fake:
+    """A system like NAV: codes, number series, no client keys."""
+    customer = EntityType(
+        name="Customer",
+        key="No",
+        label="Name",
+        fields=fields(
+            No=Type.CODE,
+            Name=FieldType(name="Name", type=Type.TEXT, max_length=20),
+            Phone=Type.TEXT,
+            Credit=Type.DECIMAL,
+            Agent=Type.CODE,
+        ),
+    )
+    agent = EntityType(
+        name="Agent", key="Code", label="Name", fields=fields(Code=Type.CODE, Name=Type.TEXT)
+    )
+    return Fake({"Customer": customer, "Agent": agent})
+
+
+def desk() -> Fake:
+    """A system like Dataverse: GUIDs chosen by the client, references, longer texts."""
+    account = EntityType(
+        name="accounts",
+        key="accountid",
+        label="name",
+        fields=fields(
+            accountid=Type.GUID,
+            name=FieldType(name="name", type=Type.TEXT, max_length=40),
+            number=Type.TEXT,
+            phone=Type.TEXT,
+            credit=FieldType(name="credit", type=Type.DECIMAL, scale=2),
+            ownerid=FieldType(name="ownerid", type=Type.REFERENCE, targets=("users",)),
+            kind=Type.INTEGER,
+        ),
+    )
+    user = EntityType(
+        name="users",
+        key="userid",
+        label="fullname",
+        fields=fields(userid=Type.GUID, fullname=Type.TEXT),
+    )
+    return Fake({"accounts": account, "users": user}, client_keys=True)
+
+
+AGENTS = mapping(
+    "agents",
+    Entity(system="shop", entity="Agent", key="Code", new_key="A{number}", at=HERE),
+    Entity(system="desk", entity="users", key="userid", at=HERE),
+    field("Name", "fullname", TO_LEFT),
+    direction=TO_LEFT,
+    match=(pair("Name", "fullname"),),
+)
+CUSTOMERS = mapping(
+    "customers",
+    Entity(system="shop", entity="Customer", key="No", at=HERE),
+    Entity(system="desk", entity="accounts", key="accountid", at=HERE),
+    field("No", "number", TO_RIGHT),
+    field("Name", "name"),
+    field("Phone", "phone"),
+    field("Credit", "credit", TO_RIGHT, scale=2),
+    field("Agent", "ownerid", lookup="agents", keep_if_blank=True, to_left=Unresolved.KEEP),
+    field("", "kind", TO_RIGHT, constant=3),
+    match=(pair("No", "number"), pair("Name", "name", ignore_case=True)),
+)
+
+
+@dataclass(slots=True)
+class Told:
+    """What one walk came to: the plan as its document, and how it ended."""
+
+    document: document.Document
+    exit_code: ExitCode
+    counters: dict[str, dict[str, int]]
+    failures: list[str]
+
+    def kinds(self) -> list[tuple[str, str, str | None]]:
+        """Every action as (mapping, kind, system), in order."""
+        return [
+            (m["mapping"], action["action"], action["system"])
+            for m in self.document["mappings"]
+            for action in m["actions"]
+        ]
+
+    def actions(self, kind: Kind, mapping: str = "customers") -> list[document.Document]:
+        (found,) = [m for m in self.document["mappings"] if m["mapping"] == mapping]
+        return [action for action in found["actions"] if action["action"] == kind]
+
+
+@dataclass(slots=True)
+class World:
+    """Two systems and the project that keeps them the same."""
+
+    folder: Path
+    shop: Fake
+    desk: Fake
+    mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
+
+    @property
+    def project(self) -> Project:
+        return Project(
+            name="world",
+            root=self.folder,
+            environment="",
+            systems=(system("shop"), system("desk")),
+            state=self.folder / "state.duckdb",
+            mappings=self.mappings,
+        )
+
+    def plan(self, *names: str, out: Path | None = None) -> Told:
+        return asyncio.run(self._walk(names, write=False, out=out))
+
+    def apply(self, *names: str) -> Told:
+        return asyncio.run(self._walk(names, write=True))
+
+    async def _walk(self, names: Iterable[str], *, write: bool, out: Path | None = None) -> Told:
+        connectors = {"shop": self.shop, "desk": self.desk}
+        mappings = await run.compiled(self.project, connectors)
+        chosen = tuple(names) or tuple(m.name for m in mappings)
+        with held(self.project.state, "test") as store, run_file() as file:
+            session = run.Session(
+                project=self.project,
+                connectors=connectors,
+                mappings=mappings,
+                store=store,
+                tell=lambda _: None,
+            )
+            if write:
+                await run.settle_interrupted(session)
+            made = await run.make_plan(session, file, chosen)
+            if out:
+                made.save(out)
+            told = document.of_plan(made)
+            report = run.found(made.header)
+            if write and not run.nothing_to_do(made):
+                report = await run.carry_out(session, made)
+        return Told(
+            document=told,
+            exit_code=report.exit_code,
+            counters={name: dict(c) for name, c in report.counters.items()},
+            failures=[f"{failure.outcome}: {failure.message}" for failure in report.failures],
+        )
+
+
+def world(folder: Path, *mappings: Mapping) -> World:
+    return World(folder, shop(), desk(), mappings or (AGENTS, CUSTOMERS))

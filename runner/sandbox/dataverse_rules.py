@@ -1,0 +1,223 @@
+"""What Dataverse does to what it is given: types, lengths, options, states, rules of its tables.
+
+Protocols A5 to A7, A16, A17. Each rule refuses with the code that the real server uses.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from runner.sandbox.answers import Refusal
+from runner.sandbox.dataverse_metadata import Attribute, Entity, by_set
+from runner.sandbox.store import Body, Store
+
+CONNECTION_USER = "00000000-0000-4000-8000-00000000c0de"
+_BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([a-z_]+)\(([^)]+)\)$")
+
+
+def values(store: Store, entity: Entity, body: dict[str, Any], *, creating: bool) -> Body:
+    """Turn a request's body into columns; refuse what the table does not take."""
+    found: Body = {}
+    for name, value in body.items():
+        if name.endswith("@odata.bind"):
+            found.update(_bound(store, entity, name.removesuffix("@odata.bind"), value))
+            continue
+        if name.startswith("@") or "@" in name:
+            continue
+        attribute = entity.attributes.get(name)
+        if attribute is None or attribute.targets is not None:
+            if value is None and entity.navigation(name):
+                found.update(_bound(store, entity, name, None))
+                continue
+            raise Refusal(
+                400,
+                "0x80048d19",
+                f"Error identified in Payload provided by the user for Entity :'{entity.set}': "
+                f"An undeclared property '{name}' which only has property annotations in the "
+                "payload but no property value was found in the payload.",
+            )
+        _writable(entity, attribute, creating=creating)
+        found[name] = _typed(attribute, value)
+    return found
+
+
+def must_hold(store: Store, entity: Entity, body: Body, key: str, *, creating: bool) -> None:
+    """Check what must be true of a record as a whole."""
+    for attribute in entity.attributes.values():
+        generated = attribute.name in (entity.key, "ownerid", "statecode", "statuscode")
+        if attribute.required and attribute.create and not generated:
+            if body.get(attribute.property if attribute.targets else attribute.name) is None:
+                raise Refusal(400, "0x80040203", f"Required field '{attribute.name}' is missing.")
+    states = dict.fromkeys(entity.states)
+    if states and (body.get("statecode"), body.get("statuscode")) not in states:
+        raise Refusal(
+            400,
+            "0x80048408",
+            f"{body.get('statuscode')} is not a valid status code for state code "
+            f"{body.get('statecode')} on {entity.logical} with Id {key}.",
+        )
+    if entity.logical == "transactioncurrency":
+        _currency(store, body, key, creating=creating)
+
+
+def computed(entity: Entity, body: Body) -> Body:
+    """Fill the columns that the server makes itself."""
+    if entity.logical == "contact":
+        names = (body.get("firstname"), body.get("middlename"), body.get("lastname"))
+        body["fullname"] = " ".join(name for name in names if name) or None
+    return body
+
+
+def created(entity: Entity, key: str, moment: datetime) -> Body:
+    """What a new record starts with."""
+    body: Body = {entity.key: key, "createdon": stamp(moment), "_createdby_value": CONNECTION_USER}
+    if entity.states:
+        draft = [pair for pair in entity.states if entity.logical == "product" and pair[0] == 2]  # noqa: PLR2004
+        body["statecode"], body["statuscode"] = draft[0] if draft else entity.states[0]
+    if "ownerid" in entity.attributes:
+        body["_ownerid_value"], body["_ownerid_type"] = CONNECTION_USER, "systemuser"
+    return body
+
+
+def stamp(moment: datetime) -> str:
+    """Write an instant as the server does: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def guid(text: str) -> str:
+    """Read a GUID; lower case, no braces."""
+    try:
+        return str(uuid.UUID(text.strip("{}")))
+    except ValueError as error:
+        raise Refusal(400, "0x80060888", f"'{text}' is not a valid GUID.") from error
+
+
+def _writable(entity: Entity, attribute: Attribute, *, creating: bool) -> None:
+    name = attribute.name
+    if name == entity.key:
+        if not creating:
+            raise Refusal(400, "0x80040203", f"The key '{name}' cannot be changed.")
+        return
+    if creating and name == "statecode" and entity.logical != "product":
+        raise Refusal(400, "0x80048408", "statecode cannot be set when a record is created.")
+    if not (attribute.create if creating else attribute.update):
+        verb = "create" if creating else "update"
+        raise Refusal(400, "0x80040203", f"Attribute '{name}' is not valid for {verb}.")
+
+
+def _typed(attribute: Attribute, value: Any) -> Any:
+    if value is None:
+        return None
+    match attribute.type:
+        case "String" | "Memo":
+            return _text(attribute, value)
+        case "Picklist" | "State" | "Status" | "Integer" | "BigInt":
+            return _whole(attribute, value)
+        case "Decimal" | "Money" | "Double":
+            return _decimal(attribute, value)
+        case "Boolean":
+            if not isinstance(value, bool):
+                raise _wrong(attribute, value, "Edm.Boolean")
+            return value
+        case "DateTime":
+            return _moment(attribute, value)
+        case "Uniqueidentifier":
+            if not isinstance(value, str):
+                raise _wrong(attribute, value, "Edm.Guid")
+            return guid(value)
+        case _:
+            return value
+
+
+def _text(attribute: Attribute, value: Any) -> str | None:
+    if not isinstance(value, str):
+        raise _wrong(attribute, value, "Edm.String")
+    if attribute.max_length is not None and len(value) > attribute.max_length:
+        raise Refusal(
+            400,
+            "0x80044331",
+            f"A validation error occurred. The length of the '{attribute.name}' attribute of the "
+            f"entity exceeded the maximum allowed length of '{attribute.max_length}'.",
+        )
+    return value or None
+
+
+def _whole(attribute: Attribute, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(attribute, value, "Edm.Int32")
+    if attribute.options is not None and value not in attribute.options:
+        raise Refusal(
+            400,
+            "0x8004431a",
+            f"The value of '{attribute.name}' is outside the valid range: {value}.",
+        )
+    return value
+
+
+def _decimal(attribute: Attribute, value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _wrong(attribute, value, "Edm.Decimal")
+    places = attribute.precision if attribute.precision is not None else 4
+    return Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+
+
+def _moment(attribute: Attribute, value: Any) -> str:
+    wanted = "Edm.Date" if attribute.format == "DateOnly" else "Edm.DateTimeOffset"
+    if not isinstance(value, str):
+        raise _wrong(attribute, value, wanted)
+    try:
+        if attribute.format == "DateOnly":
+            return date.fromisoformat(value).isoformat()
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise _wrong(attribute, value, wanted) from error
+    return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _bound(store: Store, entity: Entity, name: str, value: Any) -> Body:
+    found = entity.navigation(name)
+    if found is None:
+        raise Refusal(400, "0x80048d19", f"An undeclared property '{name}' was found in the payload.")
+    attribute, target = found
+    column = attribute.property
+    if value is None:
+        if attribute.name == "ownerid":
+            raise Refusal(400, "0x80040203", "The owner of a record cannot be blank.")
+        return {column: None, f"_{attribute.name}_type": None}
+    match = _BIND.match(value) if isinstance(value, str) else None
+    bound = by_set().get(match[1]) if match else None
+    if match is None or bound is None:
+        raise Refusal(400, "0x80048d19", f"The value '{value}' of '{name}' is no entity reference.")
+    if bound.logical != target and not (attribute.targets or {}).get(bound.logical) == name:
+        raise Refusal(400, "0x80048d19", f"'{name}' does not point to {bound.logical}.")
+    key = guid(match[2])
+    if store.get(bound.set, key) is None:
+        raise Refusal(404, "0x80040217", f"{bound.logical} With Id = {key} Does Not Exist")
+    return {column: key, f"_{attribute.name}_type": bound.logical}
+
+
+def _currency(store: Store, body: Body, key: str, *, creating: bool) -> None:
+    """Protocols A17: the ISO code is unique, the rate positive, the precision 0 to 4."""
+    if body.get("exchangerate") is None or body["exchangerate"] <= 0:
+        raise Refusal(400, "0x80040203", "exchangerate must be greater than 0.")
+    if not 0 <= (body.get("currencyprecision") or 0) <= 4:  # noqa: PLR2004
+        raise Refusal(400, "0x80040203", "currencyprecision must be between 0 and 4.")
+    code = str(body.get("isocurrencycode") or "")
+    if creating and (len(code) != 3 or not code.isalpha()):  # noqa: PLR2004
+        raise Refusal(400, "0x80048cf2", f"'{code}' is not a valid ISO currency code.")
+    for row in store.rows("transactioncurrencies"):
+        if creating and row.key != key and row.body.get("isocurrencycode") == code:
+            raise Refusal(400, "0x80048cf3", f"A currency with the ISO code {code} exists already.")
+
+
+def _wrong(attribute: Attribute, value: Any, wanted: str) -> Refusal:
+    return Refusal(
+        400,
+        "0x80048d19",
+        f"Cannot convert the literal '{value}' to the expected type '{wanted}' "
+        f"of '{attribute.name}'.",
+    )

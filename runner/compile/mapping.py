@@ -200,7 +200,8 @@ def compile_project(
 
     """
     looked_up = {field.lookup for mapping in project.mappings for field in mapping.fields}
-    compiled, problems = [], []
+    compiled: list[CompiledMapping] = []
+    problems: list[Problem] = []
     for mapping in project.mappings:
         missing = tuple(_missing_entities(mapping, types))
         if missing:

@@ -225,7 +225,8 @@ class Binder:
             (self.document.value.get("conflict", {}).get("update"), ("conflict", "update")),
             (self.defaults.get("conflict", {}).get("update"), ()),
         )
-        policy, at = next(((p, a) for p, a in told if p is not None), ("fail", ()))
+        none: tuple[Any, Path] = ("fail", ())
+        policy, at = next(((p, a) for p, a in told if p is not None), none)
         if policy == "fail":
             return UpdateConflict.FAIL
         name = policy["prefer"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -38,33 +38,39 @@ def _validator(schema: FilePath) -> Draft202012Validator:
 def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
     path = tuple(error.absolute_path)
     at = document.at(path)
+    told: Any = error.validator_value
+    schema: Any = error.schema
+    value: Any = error.instance
     match error.validator:
         case "additionalProperties" | "unevaluatedProperties":
-            known = list(error.schema.get("properties", {}))
+            known = list(schema.get("properties", {}))
             for key in sorted(_unknown(error)):
                 hint = nearest(key, known) or f"known are {', '.join(known)}"
                 yield Problem(document.key_at((*path, key)), f"unknown key '{key}'", hint)
         case "propertyNames":
-            key = str(error.instance)
+            key = str(value)
             yield Problem(document.key_at((*path, key)), f"'{key}' cannot be a name here", _said(error))
         case "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
+            missing = [key for key in told if key not in value]
             for key in missing:
                 yield Problem(at, f"'{key}' is missing", _described(error, key))
+        case "type" if isinstance(value, bool) and "string" in told:
+            hint = "a bare No, Yes, on or off is read as true or false: write it in quotes"
+            yield Problem(at, f"{_shown(value)} is not {_wanted(error)}", hint)
         case "type":
-            yield Problem(at, f"{_shown(error.instance)} is not {_wanted(error)}", _said(error))
+            yield Problem(at, f"{_shown(value)} is not {_wanted(error)}", _said(error))
         case "enum" | "const":
-            allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
+            allowed = told if error.validator == "enum" else [told]
             words = [str(word) for word in allowed]
-            hint = nearest(str(error.instance), words) or f"it is one of {', '.join(words)}"
-            yield Problem(at, f"{_shown(error.instance)} is not known here", hint)
+            hint = nearest(str(value), words) or f"it is one of {', '.join(words)}"
+            yield Problem(at, f"{_shown(value)} is not known here", hint)
         case "anyOf" | "oneOf":
             yield from _best(document, error)
         case "pattern" if path[-1:] in (("token",), ("password",)):
             # What stands there may be a secret: it is not repeated.
             yield Problem(at, "a secret must not stand in the file", _said(error))
         case "pattern":
-            yield Problem(at, f"{_shown(error.instance)} is not of the right form", _said(error))
+            yield Problem(at, f"{_shown(value)} is not of the right form", _said(error))
         case "minItems" | "minProperties" | "minLength":
             yield Problem(at, "it is empty", _said(error))
         case _:
@@ -91,22 +97,23 @@ def _best(document: Document, error: ValidationError) -> Iterator[Problem]:
 
 
 def _unknown(error: ValidationError) -> set[str]:
-    known = set(error.schema.get("properties", {}))
-    return {str(key) for key in error.instance} - known
+    schema, value = cast(Any, error.schema), cast(Any, error.instance)
+    return {str(key) for key in value} - set(schema.get("properties", {}))
 
 
 def _wanted(error: ValidationError) -> str:
-    types = error.validator_value
+    types: Any = error.validator_value
     names = [types] if isinstance(types, str) else list(types)
     return " or ".join(_TYPES[name] for name in names)
 
 
 def _said(error: ValidationError) -> str:
-    return _first(error.schema.get("description", ""))
+    return _first(cast(Any, error.schema).get("description", ""))
 
 
 def _described(error: ValidationError, key: str) -> str:
-    return _first(error.schema.get("properties", {}).get(key, {}).get("description", ""))
+    properties = cast(Any, error.schema).get("properties", {})
+    return _first(properties.get(key, {}).get("description", ""))
 
 
 def _first(description: str) -> str:

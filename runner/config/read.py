@@ -131,7 +131,7 @@ class _Reader:
         if tag in {"str", "timestamp"}:
             return node.value
         try:
-            return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+            return yaml.SafeLoader("").construct_object(node)
         except (ValueError, OverflowError, yaml.YAMLError) as error:
             what = f"'{node.value}' cannot be read: {str(error).splitlines()[0]}"
             raise _Unreadable(Problem(_location(self.file, node), what)) from error

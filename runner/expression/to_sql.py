@@ -59,12 +59,13 @@ def to_sql(node: Node, column: Column) -> str:
         case Call(name, arguments):
             return _called(name, arguments, column)
         case Field():
-            value = _value(node, column)
-            truth = value.sql if value.family == "boolean" else f"{value.sql} IS NOT NULL"
+            held = _value(node, column)
+            truth = held.sql if held.family == "boolean" else f"{held.sql} IS NOT NULL"
             return f"coalesce({truth}, FALSE)"
-        case Literal(value):
+        case Literal(constant):
             # As JMESPath has it: 0 is true, and so is everything that is not empty.
-            return "FALSE" if value is None or value is False or value in ("", []) else "TRUE"
+            empty = constant is None or constant is False or constant in ("", [])
+            return "FALSE" if empty else "TRUE"
 
 
 def _compared(operator: str, left: Node, right: Node, column: Column) -> str:

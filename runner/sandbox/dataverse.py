@@ -132,7 +132,7 @@ class _Service:
         token = _Token.read(call, self.database_secret)
         rows: Iterator[Row] = self.store.rows(entity.set, "" if by else token.after)
         try:
-            matching = (row for row in rows if test(row.body))
+            matching: Iterator[Row] = (row for row in rows if test(row.body))
             if by:
                 listed = filters.ordered(list(matching), [*by, (entity.key, False)], lambda r: r.body)
                 matching = iter(listed[int(token.after or 0) :])

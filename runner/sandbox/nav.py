@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,7 +170,7 @@ class _Server:
         test, names = self._test(service), self._selected(service)
         size, top = self._page_size(), number(call, "$top", _BAD)
         after = self._after(call)
-        rows = (row for row in self.store.rows(service.name, after) if test(row.body))
+        rows: Iterator[Row] = (row for row in self.store.rows(service.name, after) if test(row.body))
         try:
             if "$orderby" in call.query:
                 by = filters.order(call.query["$orderby"], frozenset(service.controls))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -27,6 +26,10 @@ from runner.wire import (
     WriteKind,
     Written,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 HERE = Location("sync.yaml", 1, 1)
 Row = dict[str, Value]
@@ -128,7 +131,9 @@ class Fake:
             keys=[key for key, _ in found],
             etags=[self._etag(entity, key) for key, _ in found],
             columns={
-                name: [_raw(row.get(name), self.types[entity].fields[name].type) for _, row in found]
+                name: [
+                    _raw(row.get(name), self.types[entity].fields[name].type) for _, row in found
+                ]
                 for name in names
             },
         )
@@ -148,5 +153,3 @@ def _raw(value: Value, kind: Type) -> str | int | bool | None:
             return value
         case _:
             return str(value)
-
-

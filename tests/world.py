@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from runner import run
-from runner.errors import ExitCode
 from runner.model import (
     Direction,
     Entity,
@@ -26,10 +23,17 @@ from runner.views import document
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
+if TYPE_CHECKING:
+    from runner.errors import ExitCode
+    from pathlib import Path
+    from collections.abc import Iterable
+
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
 
 
-def field(left: str = "", right: str = "", direction: Direction = BOTH, **more: Any) -> FieldMapping:
+def field(
+    left: str = "", right: str = "", direction: Direction = BOTH, **more: Any
+) -> FieldMapping:
     return FieldMapping(left=left, right=right, direction=direction, at=HERE, **more)
 
 

@@ -201,10 +201,8 @@ class _Writer:
             case Written(key=key, page=page):
                 settled = partial(settled, **{f"{side.value}_key": key})
                 self._remember(write, key, side, page.etags[0] if page and page.etags else None)
-                name = self.mapping.rule.entity(side).key
-                named = [f.id for f in self.mapping.fields if f.rule.name(side) == name]
                 written = [change.id for change in planned.fields]
-                written += named if planned.kind is Kind.CREATE else []
+                written += self._made(side) if planned.kind is Kind.CREATE else []
                 return settled(outcome="written", written=tuple(written), page=page)
             case Drifted(message=message):
                 hint = "it changed since the plan; the next run looks at it anew"
@@ -221,6 +219,19 @@ class _Writer:
                 hint = "nobody knows whether it was done; the next run asks the system first"
                 return settled(outcome="unknown", message=message, hint=hint)
 
+    def _made(self, side: Side) -> list[str]:
+        """Fields of a new record that are the system's own to fill: its key, and what only leaves.
+
+        What it made of them is where both sides begin: a number that NAV starts with at 0 must not
+        wipe what the other side holds.
+        """
+        key = self.mapping.rule.entity(side).key
+        return [
+            f.id
+            for f in self.mapping.fields
+            if f.rule.name(side) == key or not f.rule.direction.to(side)
+        ]
+
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:
         if write.etag and etag:
             system = self.mapping.rule.entity(side).system
@@ -233,7 +244,11 @@ class _Writer:
             return
         counters["failed"] += 1
         if outcome.action.kind is Kind.CREATE:
-            key = outcome.action.left_key if outcome.action.side == "left" else outcome.action.right_key
+            key = (
+                outcome.action.left_key
+                if outcome.action.side == "left"
+                else outcome.action.right_key
+            )
             self.progress.missing.add((self.mapping.name, key or ""))
         self.progress.failures.append(
             Failure(

@@ -188,12 +188,8 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     planned = _document(made, options)
     if not options.as_json:
         _print(planned, options)
-    if (
-        made.count(*CHANGES)
-        and not options.yes
-        and asks()
-        and not typer.confirm("Apply this plan?")
-    ):
+    changes = made.count(*CHANGES)
+    if changes and not options.yes and asks() and not typer.confirm("Apply this plan?"):
         say("Nothing was written.")
         return ExitCode.DONE
     report = run.found(made.header)
@@ -202,7 +198,7 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
-    elif report.run:
+    elif changes:
         typer.echo(text.report(told, colour=colour()))
     return report.exit_code
 

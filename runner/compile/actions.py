@@ -85,8 +85,8 @@ WHERE (status = 'free left' AND j.side = 'right' AND "status".left_key = j.left_
     def judged(self) -> str:
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
-        plain = ",\n    ".join(f"{judge.plain(f)} AS \"#v{f.number}\"" for f in self.fields)
-        final = ",\n    ".join(f"{judge.verdict(f)} AS \"#d{f.number}\"" for f in self.fields)
+        plain = ",\n    ".join(f'{judge.plain(f)} AS "#v{f.number}"' for f in self.fields)
+        final = ",\n    ".join(f'{judge.verdict(f)} AS "#d{f.number}"' for f in self.fields)
         afters = ",\n    ".join(
             f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
             for f in self.fields

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from runner import expression
-from runner.config.read import Document, Path
 from runner.errors import Problem, nearest
 from runner.model import (
     Constant,
@@ -22,6 +20,10 @@ from runner.model import (
     Unresolved,
     UpdateConflict,
 )
+
+if TYPE_CHECKING:
+    from runner.config.read import Document, Path
+    from collections.abc import Iterator
 
 FIELD_KEYS = frozenset(
     {"direction", "constant", "lookup", "round", "blank", "unresolved", "conflict", "drift"}
@@ -44,7 +46,9 @@ class Binder:
         if len(sides) != len(Side):
             found = f"it names {len(sides)}" if sides else "it names none"
             known = ", ".join(self.systems)
-            self._say((), f"a mapping ties two systems together, {found}", f"the systems are {known}")
+            self._say(
+                (), f"a mapping ties two systems together, {found}", f"the systems are {known}"
+            )
             return None
         left, right = sides
         direction = self._direction(value["direction"], ("direction",), (left, right))
@@ -93,7 +97,9 @@ class Binder:
             system=name,
             entity=value["entity"],
             key=value["key"],
-            filter=None if text is None else Text(text=text, at=self.document.at((*path, "filter"))),
+            filter=None
+            if text is None
+            else Text(text=text, at=self.document.at((*path, "filter"))),
             new_key=value.get("new_key", ""),
             label=value.get("label", ""),
             at=self.document.at(path),
@@ -117,7 +123,9 @@ class Binder:
         for n, criterion in enumerate(self.document.value.get("match", ())):
             many = isinstance(criterion, list)
             pairs = criterion if many else [criterion]
-            paths: list[Path] = [("match", n, k) if many else ("match", n) for k in range(len(pairs))]
+            paths: list[Path] = [
+                ("match", n, k) if many else ("match", n) for k in range(len(pairs))
+            ]
             bound = [self._pair(p, path, sides) for p, path in zip(pairs, paths, strict=True)]
             if all(bound):
                 yield tuple(pair for pair in bound if pair)
@@ -152,7 +160,7 @@ class Binder:
             there = sides[0] if not left else sides[1]
             self._say(path, f"it names no field of {there}", f"add `{there}: …` or a `constant:`")
             return None
-        if constant is not None and (left and right or not (left or right)):
+        if constant is not None and ((left and right) or not (left or right)):
             self._say(path, "a constant takes the place of one of the two fields", "name one field")
             return None
         direction = self._field_direction(value, path, mapping, sides, left, right)
@@ -172,7 +180,10 @@ class Binder:
             to_right=unresolved[Side.RIGHT],
             conflict=chosen,
             drift=Drift(
-                value.get("drift", self.document.value.get("drift", self.defaults.get("drift", "overwrite")))
+                value.get(
+                    "drift",
+                    self.document.value.get("drift", self.defaults.get("drift", "overwrite")),
+                )
             ),
             at=self.document.at(path),
         )
@@ -188,11 +199,17 @@ class Binder:
     ) -> Direction:
         at = (*path, "direction")
         if left and right:
-            direction = self._direction(value["direction"], at, sides) if "direction" in value else mapping
+            direction = (
+                self._direction(value["direction"], at, sides) if "direction" in value else mapping
+            )
         else:
             # A constant has only one way to go: to the side that has the field.
             direction = Direction.TO_RIGHT if right else Direction.TO_LEFT
-            said = self._direction(value["direction"], at, sides) if "direction" in value else direction
+            said = (
+                self._direction(value["direction"], at, sides)
+                if "direction" in value
+                else direction
+            )
             if said is not direction:
                 self._say(at, f"a constant travels to {sides[1] if right else sides[0]} alone")
         wider = [side for side in Side if direction.to(side) and not mapping.to(side)]
@@ -213,12 +230,16 @@ class Binder:
         for name, word in value.items():
             if name not in sides:
                 hint = nearest(name, sides)
-                self._say((*path, "unresolved", name), f"there is no system '{name}' here", hint, key=True)
+                self._say(
+                    (*path, "unresolved", name), f"there is no system '{name}' here", hint, key=True
+                )
                 continue
             found[Side.LEFT if name == sides[0] else Side.RIGHT] = Unresolved(word)
         return found
 
-    def _conflict(self, value: dict[str, Any], path: Path, sides: tuple[str, str]) -> UpdateConflict:
+    def _conflict(
+        self, value: dict[str, Any], path: Path, sides: tuple[str, str]
+    ) -> UpdateConflict:
         """A field's own policy, or the mapping's, or the project's."""
         told: tuple[tuple[Any, Path], ...] = (
             (value.get("conflict"), (*path, "conflict")),
@@ -234,7 +255,9 @@ class Binder:
             self._say((*at, "prefer"), f"there is no system '{name}' here", nearest(name, sides))
         return UpdateConflict.PREFER_LEFT if name == sides[0] else UpdateConflict.PREFER_RIGHT
 
-    def _defaults(self, sides: tuple[str, str]) -> Iterator[tuple[Side, tuple[tuple[str, Constant], ...]]]:
+    def _defaults(
+        self, sides: tuple[str, str]
+    ) -> Iterator[tuple[Side, tuple[tuple[str, Constant], ...]]]:
         for name, values in self.document.value.get("defaults", {}).items():
             if name not in sides:
                 hint = nearest(name, sides)
@@ -282,7 +305,7 @@ def ordered(mappings: tuple[Mapping, ...], problems: list[Problem]) -> tuple[Map
     return tuple(done.values())
 
 
-def _visit(  # noqa: PLR0913, PLR0917 - the walk of a graph
+def _visit(
     name: str,
     way: tuple[str, ...],
     known: dict[str, Mapping],

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import Any, cast, TYPE_CHECKING
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from runner.config.read import Document
 from runner.errors import Problem, nearest
+
+if TYPE_CHECKING:
+    from runner.config.read import Document
+    from pathlib import Path as FilePath
+    from collections.abc import Iterator
 
 _TYPES = {
     "object": "a block of keys",
@@ -49,7 +51,9 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
                 yield Problem(document.key_at((*path, key)), f"unknown key '{key}'", hint)
         case "propertyNames":
             key = str(value)
-            yield Problem(document.key_at((*path, key)), f"'{key}' cannot be a name here", _said(error))
+            yield Problem(
+                document.key_at((*path, key)), f"'{key}' cannot be a name here", _said(error)
+            )
         case "required":
             missing = [key for key in told if key not in value]
             for key in missing:
@@ -97,7 +101,7 @@ def _best(document: Document, error: ValidationError) -> Iterator[Problem]:
 
 
 def _unknown(error: ValidationError) -> set[str]:
-    schema, value = cast(Any, error.schema), cast(Any, error.instance)
+    schema, value = cast("Any", error.schema), cast("Any", error.instance)
     return {str(key) for key in value} - set(schema.get("properties", {}))
 
 
@@ -108,16 +112,16 @@ def _wanted(error: ValidationError) -> str:
 
 
 def _said(error: ValidationError) -> str:
-    return _first(cast(Any, error.schema).get("description", ""))
+    return _first(cast("Any", error.schema).get("description", ""))
 
 
 def _described(error: ValidationError, key: str) -> str:
-    properties = cast(Any, error.schema).get("properties", {})
+    properties = cast("Any", error.schema).get("properties", {})
     return _first(properties.get(key, {}).get("description", ""))
 
 
 def _first(description: str) -> str:
-    sentence = description.split(". ")[0].removesuffix(".")
+    sentence = description.split(". ", maxsplit=1)[0].removesuffix(".")
     return sentence[:1].lower() + sentence[1:] if sentence else ""
 
 

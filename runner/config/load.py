@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runner import shipped
@@ -18,9 +16,23 @@ from runner.config.read import Document, read
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 from runner.model import Auth, Mapping, Project, System
 
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Iterator
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _RESERVED = frozenset(
-    {"mapping", "direction", "depends_on", "create", "match", "conflict", "drift", "fields", "defaults"}
+    {
+        "mapping",
+        "direction",
+        "depends_on",
+        "create",
+        "match",
+        "conflict",
+        "drift",
+        "fields",
+        "defaults",
+    }
     | {"constant", "lookup", "round", "blank", "unresolved", "case"}
 )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from runner.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LARGEST = 1 << 20
 """Bytes of one file."""
@@ -66,7 +68,9 @@ def read(file: str, content: bytes) -> Document | Problem:
     except RecursionError:
         return Problem(start, "the file is nested too deep")
     if len(nodes) > 1:
-        return Problem(_location(file, nodes[1]), "a second document begins", "one file, one document")
+        return Problem(
+            _location(file, nodes[1]), "a second document begins", "one file, one document"
+        )
     reader = _Reader(file, {}, {})
     try:
         value = reader.value(nodes[0], ()) if nodes else None
@@ -119,7 +123,9 @@ class _Reader:
             what = f"{node.value} is read as {_truth(node)}"
             raise _Unreadable(Problem(at, what, f'write "{node.value}" in quotes'))
         if node.tag.endswith(":merge"):
-            raise _Unreadable(Problem(at, "merge keys (<<) are not known here", "write the keys out"))
+            raise _Unreadable(
+                Problem(at, "merge keys (<<) are not known here", "write the keys out")
+            )
         return str(node.value)
 
     def _scalar(self, node: ScalarNode) -> Any:

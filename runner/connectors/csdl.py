@@ -6,11 +6,13 @@ An organisation's document can be tens of megabytes; no more than one entity typ
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from runner.wire import EntityType, FieldType, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 _TYPES: Mapping[str, Type] = {
     "Edm.String": Type.TEXT,
@@ -77,7 +79,9 @@ def _entity(element: ET.Element) -> EntityType:
     }
     stamp = next((known for known in _STAMPS if known in fields), "")
     label = next((known for known in ("Name", "Description", "Code") if known in fields), "")
-    return EntityType(name=name, key=keys[0] if keys else "", fields=fields, modified=stamp, label=label)
+    return EntityType(
+        name=name, key=keys[0] if keys else "", fields=fields, modified=stamp, label=label
+    )
 
 
 def _field(element: ET.Element) -> FieldType | None:
@@ -85,7 +89,11 @@ def _field(element: ET.Element) -> FieldType | None:
     if kind is None or name == "ETag":
         return None
     notes = {a.get("Term", ""): a for a in element if _tag(a) == "Annotation"}
-    told = "".join(notes["NAV.NavType"].itertext()).rpartition("/")[2] if "NAV.NavType" in notes else ""
+    told = (
+        "".join(notes["NAV.NavType"].itertext()).rpartition("/")[2]
+        if "NAV.NavType" in notes
+        else ""
+    )
     kind = _NAV_TYPES.get(told, kind)
     edit = "NAV.AllowEdit" not in notes or notes["NAV.AllowEdit"].get("Bool") != "false"
     length = element.get("MaxLength", "")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.connectors import odata
@@ -29,6 +28,9 @@ from runner.wire import (
     WriteKind,
     Written,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
 
 _LOOKUP = "Microsoft.Dynamics.CRM.lookuplogicalname"
 _DUPLICATES = frozenset({"0x80040237", "0x80060892", "0x80040333", "0x80048cf3", "0x80043b06"})
@@ -119,7 +121,9 @@ class Dataverse:
     async def _write(self, write: Write) -> Outcome:
         definition = await self._definition(write.entity)
         headers = {**odata.HEADERS, **odata.JSON}
-        headers["Prefer"] = f"return=representation,{self._annotations(write.returning, definition)}"
+        headers["Prefer"] = (
+            f"return=representation,{self._annotations(write.returning, definition)}"
+        )
         url = f"{self._base}/{write.entity}"
         method = "POST" if write.key is None else "PATCH"
         if write.key is not None:

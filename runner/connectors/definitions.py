@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import msgspec
 
 from runner.connectors import odata
-from runner.connectors.http import Client
 from runner.errors import SystemUnavailableError
 from runner.wire import EntityType, FieldType, Type
+
+if TYPE_CHECKING:
+    from runner.connectors.http import Client
+    from collections.abc import Mapping, Sequence
 
 _TYPES: Mapping[str, Type] = {
     "String": Type.TEXT,
@@ -43,7 +45,9 @@ _MORE = {
     "LookupAttributeMetadata": "Targets",
 }
 _NAMES = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
-_ATTRIBUTES = "Attributes($select=LogicalName,AttributeType,IsValidForCreate,IsValidForUpdate,IsValidForRead)"
+_ATTRIBUTES = (
+    "Attributes($select=LogicalName,AttributeType,IsValidForCreate,IsValidForUpdate,IsValidForRead)"
+)
 _RELATIONS = "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName)"
 
 
@@ -88,7 +92,9 @@ class Definitions:
             if missing:
                 condition = _either("EntitySetName", missing)
                 expand = f"&$expand={_ATTRIBUTES},{_RELATIONS}"
-                told = await self._get(f"EntityDefinitions?$select={_NAMES}&$filter={condition}{expand}")
+                told = await self._get(
+                    f"EntityDefinitions?$select={_NAMES}&$filter={condition}{expand}"
+                )
                 sets = await self._sets(told)
                 for found in told:
                     more = await self._more(found["LogicalName"])

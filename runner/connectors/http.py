@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from runner.connectors.problems import Fault, fault_of, one_line
-from runner.connectors.secret import Secret
 from runner.errors import SystemUnavailableError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.connectors.secret import Secret
 
 Transport = Callable[[], httpx.AsyncBaseTransport]
 Sleep = Callable[[float], Awaitable[None]]
@@ -101,7 +104,12 @@ class Client:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         host = urlsplit(url)
-        if host.scheme == "http" and credentials and transport is None and host.hostname not in _LOOPBACK:
+        if (
+            host.scheme == "http"
+            and credentials
+            and transport is None
+            and host.hostname not in _LOOPBACK
+        ):
             raise SystemUnavailableError(
                 system, "plain http would show the password to the network", hint="use https"
             )

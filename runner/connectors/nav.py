@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
@@ -31,9 +30,17 @@ from runner.wire import (
     Written,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
 _STALE = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 _DUPLICATE = "Internal_EntityWithSameKeyExists"
-_BLANKS: dict[Type, str | int | bool] = {Type.INTEGER: 0, Type.DECIMAL: 0, Type.BOOLEAN: False, Type.DATE: "0001-01-01"}
+_BLANKS: dict[Type, str | int | bool] = {
+    Type.INTEGER: 0,
+    Type.DECIMAL: 0,
+    Type.BOOLEAN: False,
+    Type.DATE: "0001-01-01",
+}
 _BLANKS |= {Type.INSTANT: "0001-01-01T00:00:00Z", Type.GUID: "00000000-0000-0000-0000-000000000000"}
 
 
@@ -77,7 +84,9 @@ class Nav:
         if reply.status != HTTPStatus.OK:
             raise SystemUnavailableError(self._name, f"no $metadata: {odata.told(reply)}")
         try:
-            self._types |= {found.name: found for found in entity_types(reply.content, set(entities))}
+            self._types |= {
+                found.name: found for found in entity_types(reply.content, set(entities))
+            }
         except MetadataError as error:
             raise SystemUnavailableError(self._name, f"its $metadata is wrong: {error}") from error
         return [self._types[name] for name in entities if name in self._types]
@@ -116,7 +125,9 @@ class Nav:
         try:
             found = msgspec.json.decode(reply.content, type=_Companies).value
         except msgspec.DecodeError as error:
-            raise SystemUnavailableError(self._name, "its list of companies cannot be read") from error
+            raise SystemUnavailableError(
+                self._name, "its list of companies cannot be read"
+            ) from error
         names = [company.name for company in found]
         if self._company not in names:
             raise SystemUnavailableError(
@@ -165,7 +176,9 @@ class Nav:
         """Some builds answer an update with nothing: what they made of it must be read."""
         if write.kind is WriteKind.DELETE or write.key is None:
             return None
-        url = odata.url(f"{self._service(write.entity)}({odata.text(write.key)})", self._select(write.returning))
+        url = odata.url(
+            f"{self._service(write.entity)}({odata.text(write.key)})", self._select(write.returning)
+        )
         reply = await self._client.read(url, odata.HEADERS)
         if reply.status != HTTPStatus.OK:
             return None
@@ -185,7 +198,8 @@ class Nav:
 
     def _url(self, query: WireQuery) -> str:
         conditions = [
-            f"{name}%20eq%20{self._literal(query.entity, name, value)}" for name, value in query.where
+            f"{name}%20eq%20{self._literal(query.entity, name, value)}"
+            for name, value in query.where
         ]
         entity = self._types.get(query.entity)
         if query.since is not None and entity is not None and entity.modified:

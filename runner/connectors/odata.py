@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from runner.connectors.http import Client, Reply
 from runner.connectors.problems import one_line
 from runner.errors import SystemUnavailableError
 from runner.wire import FieldType, Page, Reference, Type, Value
+
+if TYPE_CHECKING:
+    from runner.connectors.http import Client, Reply
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 _PYTHON: Mapping[Type, Any] = {
     Type.INTEGER: int | None,
@@ -51,7 +53,11 @@ class Decoder:
         self._attributes = {name: f"f{n}" for n, name in enumerate(names)}
         self._key = self._attributes[key]
         fields: list[Any] = [
-            (attribute, _PYTHON.get(names[name].type, str | None), msgspec.field(default=None, name=name))
+            (
+                attribute,
+                _PYTHON.get(names[name].type, str | None),
+                msgspec.field(default=None, name=name),
+            )
             for name, attribute in self._attributes.items()
         ]
         etag = ("etag", str | None, msgspec.field(default=None, name="@odata.etag"))

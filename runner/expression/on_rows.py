@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -20,6 +19,9 @@ from runner.expression.parse import (
     Not,
     Or,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def evaluate(node: Node, row: Mapping[str, Any]) -> bool:
@@ -55,9 +57,7 @@ def _text(node: Node) -> str:
         case Comparison(operator, left, right):
             return f"{_text(left)} {operator} {_text(right)}"
         case Call(name, arguments):
-            texts = [
-                _literal(a.value) if isinstance(a, Literal) else _text(a) for a in arguments
-            ]
+            texts = [_literal(a.value) if isinstance(a, Literal) else _text(a) for a in arguments]
             return f"{name}({', '.join(texts)})"
         case Not(inner):
             return f"!({_text(inner)})"

@@ -77,8 +77,8 @@ def _compared(operator: str, left: Node, right: Node, column: Column) -> str:
         one, other = _moment(one), _moment(other)
     elif families not in ({"number"}, {"text"}, {"moment"}):
         return "FALSE"
-    left, right = (_cased(value, one.upper or other.upper) for value in (one, other))
-    return f"coalesce({left} {operator} {right}, FALSE)"
+    below, above = (_cased(value, one.upper or other.upper) for value in (one, other))
+    return f"coalesce({below} {operator} {above}, FALSE)"
 
 
 def _equal(one: _Value, other: _Value) -> str:

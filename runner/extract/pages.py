@@ -92,7 +92,9 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -
 
 
 def _keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    [(repeated,)] = connection.execute(f'SELECT count(*) - count(DISTINCT "#key") FROM {table}').fetchall()
+    [(repeated,)] = connection.execute(
+        f'SELECT count(*) - count(DISTINCT "#key") FROM {table}'
+    ).fetchall()
     if repeated:
         connection.execute(
             f"""DELETE FROM {table} WHERE rowid NOT IN

@@ -68,7 +68,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
     filtered = {side.value: statuses.get(f"filtered {side.value}", 0) for side in Side}
     read: dict[str, int] = {}
     for side in Side:
-        [(read[side.value],)] = connection.execute(f"SELECT count(*) FROM {tables.snapshot(side)}").fetchall()
+        [(read[side.value],)] = connection.execute(
+            f"SELECT count(*) FROM {tables.snapshot(side)}"
+        ).fetchall()
     return MappingSummary(
         name=mapping.name,
         direction=rule.direction.value,

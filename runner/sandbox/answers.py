@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.sandbox.store import decode, encode
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from collections.abc import Mapping
 
 
 class Refusal(Exception):

@@ -6,21 +6,32 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner.sandbox import dataverse_metadata, dataverse_rules, filters, seeds, store
-from runner.sandbox.answers import Call, Refusal, answer, call_of, key_values, number, options, refused
+from runner.sandbox.answers import (
+    Call,
+    Refusal,
+    answer,
+    call_of,
+    key_values,
+    number,
+    options,
+    refused,
+)
 from runner.sandbox.dataverse_metadata import Entity, by_set
-from runner.sandbox.store import Body, Row, Store
+
+if TYPE_CHECKING:
+    from runner.sandbox.store import Body, Row, Store
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.responses import Response
+    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 PATH = "/api/data/v9.2"
 TOKEN = "sandbox"  # noqa: S105 - what the sandbox lets in, for everybody to read
@@ -76,7 +87,12 @@ class _Service:
     def answer(self) -> Response:
         call = self.call
         if call.headers.get("authorization") != f"Bearer {TOKEN}":
-            raise Refusal(401, "", "", WWW_Authenticate="Bearer authorization_uri=sandbox, resource_id=sandbox")
+            raise Refusal(
+                401,
+                "",
+                "",
+                WWW_Authenticate="Bearer authorization_uri=sandbox, resource_id=sandbox",
+            )
         if call.path == "/WhoAmI":
             return self._who()
         if call.path == "/$batch":
@@ -109,7 +125,9 @@ class _Service:
     def _one(self, entity: Entity, predicate: str) -> Response:
         named = key_values(predicate)
         if set(named) - {"", entity.key}:
-            raise Refusal(400, "0x80060890", "The key in the request URI is not valid for resource.")
+            raise Refusal(
+                400, "0x80060890", "The key in the request URI is not valid for resource."
+            )
         key = dataverse_rules.guid(next(iter(named.values())))
         row = self.store.get(entity.set, key)
         acts = {"GET": self._get, "PATCH": self._patch, "DELETE": self._delete}
@@ -134,7 +152,9 @@ class _Service:
         try:
             matching: Iterator[Row] = (row for row in rows if test(row.body))
             if by:
-                listed = filters.ordered(list(matching), [*by, (entity.key, False)], lambda r: r.body)
+                listed = filters.ordered(
+                    list(matching), [*by, (entity.key, False)], lambda r: r.body
+                )
                 matching = iter(listed[int(token.after or 0) :])
             limit = top if top is not None and "odata.maxpagesize" not in call.prefer else size
             page = [row for _, row in zip(range(limit), matching, strict=False)]

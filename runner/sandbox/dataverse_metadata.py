@@ -6,15 +6,17 @@ Protocols A3 and A4 (EntityDefinitions). Names, types, lengths and options are M
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import msgspec
 
 from runner.sandbox.answers import Call, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KINDS = {
     "StringAttributeMetadata": (("String",), "MaxLength", "max_length"),

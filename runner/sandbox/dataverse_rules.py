@@ -9,11 +9,13 @@ import re
 import uuid
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from runner.sandbox.answers import Refusal
 from runner.sandbox.dataverse_metadata import Attribute, Entity, by_set
-from runner.sandbox.store import Body, Store
+
+if TYPE_CHECKING:
+    from runner.sandbox.store import Body, Store
 
 CONNECTION_USER = "00000000-0000-4000-8000-00000000c0de"
 _BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([a-z_]+)\(([^)]+)\)$")
@@ -181,7 +183,9 @@ def _moment(attribute: Attribute, value: Any) -> str:
 def _bound(store: Store, entity: Entity, name: str, value: Any) -> Body:
     found = entity.navigation(name)
     if found is None:
-        raise Refusal(400, "0x80048d19", f"An undeclared property '{name}' was found in the payload.")
+        raise Refusal(
+            400, "0x80048d19", f"An undeclared property '{name}' was found in the payload."
+        )
     attribute, target = found
     column = attribute.property
     if value is None:

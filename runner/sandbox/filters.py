@@ -218,13 +218,19 @@ def order(text: str, known: frozenset[str]) -> list[tuple[str, bool]]:
     found = []
     for part in text.split(","):
         words = part.split()
-        if not 1 <= len(words) <= 2 or words[0] not in known or words[1:] not in ([], ["asc"], ["desc"]):  # noqa: PLR2004
+        if (
+            not 1 <= len(words) <= 2
+            or words[0] not in known
+            or words[1:] not in ([], ["asc"], ["desc"])
+        ):  # noqa: PLR2004
             raise FilterError(f"'{part.strip()}' cannot be ordered by.")
         found.append((words[0], words[1:] == ["desc"]))
     return found
 
 
-def ordered(rows: list[Any], by: list[tuple[str, bool]], body: Callable[[Any], Values]) -> list[Any]:
+def ordered(
+    rows: list[Any], by: list[tuple[str, bool]], body: Callable[[Any], Values]
+) -> list[Any]:
     """Sort records; blank comes first."""
     for name, descending in reversed(by):
         rows = sorted(

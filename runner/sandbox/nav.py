@@ -5,21 +5,32 @@ from __future__ import annotations
 import base64
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner.sandbox import filters, nav_rules, seeds, store
-from runner.sandbox.answers import Call, Refusal, answer, call_of, key_values, number, options, refused
+from runner.sandbox.answers import (
+    Call,
+    Refusal,
+    answer,
+    call_of,
+    key_values,
+    number,
+    options,
+    refused,
+)
 from runner.sandbox.nav_metadata import Service, metadata, services
-from runner.sandbox.store import Body, Row, Store
+
+if TYPE_CHECKING:
+    from runner.sandbox.store import Body, Row, Store
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 PATH = "/DynamicsNAV110/ODataV4"
 USER, PASSWORD = "SANDBOX", "sandbox"
@@ -85,7 +96,9 @@ class _Server:
         if call.path in ("", "/"):
             return self._services()
         if call.path == "/$metadata":
-            return Response(metadata(), media_type="application/xml", headers={"OData-Version": "4.0"})
+            return Response(
+                metadata(), media_type="application/xml", headers={"OData-Version": "4.0"}
+            )
         if call.path == "/Company":
             return answer(200, self._document("Company", [{"Name": self.nav.company}]))
         return self._in_company(*self._company())
@@ -124,12 +137,16 @@ class _Server:
         if found := _ONE.match(rest):
             service = _service(found[1])
             return self._one(service, self._key(service, found[2]))
-        raise Refusal(404, "BadRequest_NotFound", f"Resource not found for the segment '{rest.strip('/')}'.")
+        raise Refusal(
+            404, "BadRequest_NotFound", f"Resource not found for the segment '{rest.strip('/')}'."
+        )
 
     def _one(self, service: Service, key: str) -> Response:
         row = self.store.get(service.name, key)
         if row is None:
-            raise Refusal(404, "BadRequest_NotFound", f"The {service.caption} '{key}' does not exist.")
+            raise Refusal(
+                404, "BadRequest_NotFound", f"The {service.caption} '{key}' does not exist."
+            )
         if self.call.method == "GET":
             options(self.call, frozenset({"$select"}), _BAD)
             return answer(200, self._entity(service, row))
@@ -161,7 +178,9 @@ class _Server:
         given = nav_rules.linked(self.store, given)
         body = nav_rules.inserted(self.store, service, key, given, self.nav.now().date())
         row = self.store.put(service.name, key, body)
-        place = f"{self._root()}/{service.name}('{quote(key.replace(chr(39), chr(39) * 2), safe='')}')"
+        place = (
+            f"{self._root()}/{service.name}('{quote(key.replace(chr(39), chr(39) * 2), safe='')}')"
+        )
         return answer(201, self._entity(service, row), Location=place)
 
     def _list(self, service: Service) -> Response:
@@ -170,7 +189,9 @@ class _Server:
         test, names = self._test(service), self._selected(service)
         size, top = self._page_size(), number(call, "$top", _BAD)
         after = self._after(call)
-        rows: Iterator[Row] = (row for row in self.store.rows(service.name, after) if test(row.body))
+        rows: Iterator[Row] = (
+            row for row in self.store.rows(service.name, after) if test(row.body)
+        )
         try:
             if "$orderby" in call.query:
                 by = filters.order(call.query["$orderby"], frozenset(service.controls))
@@ -196,7 +217,10 @@ class _Server:
     def _entity(self, service: Service, row: Row) -> dict[str, Any]:
         links = nav_rules.customers_of(self.store) if service.name == "Contact" else {}
         context = f"{self.call.root}/$metadata#{service.name}/$entity"
-        return {"@odata.context": context, **self._shown(service, row, self._selected(service), links)}
+        return {
+            "@odata.context": context,
+            **self._shown(service, row, self._selected(service), links),
+        }
 
     def _shown(
         self, service: Service, row: Row, names: list[str], links: dict[str, str]
@@ -206,7 +230,9 @@ class _Server:
             told[name] = row.body.get(name, service.controls[name].blank)
         if "IntegrationCustomerNo" in told:
             person = row.body.get("Type") == "Person"
-            told["IntegrationCustomerNo"] = links.get(row.body.get("Company_No", ""), "") if person else ""
+            told["IntegrationCustomerNo"] = (
+                links.get(row.body.get("Company_No", ""), "") if person else ""
+            )
         return told
 
     def _selected(self, service: Service) -> list[str]:
@@ -217,7 +243,9 @@ class _Server:
         for name in names:
             if name not in service.controls:
                 raise Refusal(
-                    400, _BAD, f"Could not find a property named '{name}' on type 'NAV.{service.name}'."
+                    400,
+                    _BAD,
+                    f"Could not find a property named '{name}' on type 'NAV.{service.name}'.",
                 )
         return names
 
@@ -233,7 +261,9 @@ class _Server:
     def _key(self, service: Service, predicate: str) -> str:
         named = key_values(predicate)
         if set(named) - {"", service.key} or len(named) != 1:
-            raise Refusal(400, "BadRequest_InvalidRequestUrl", f"'{predicate}' is no key of {service.name}.")
+            raise Refusal(
+                400, "BadRequest_InvalidRequestUrl", f"'{predicate}' is no key of {service.name}."
+            )
         key = next(iter(named.values()))
         control = service.controls[service.key]
         return key.strip().upper() if control.type == "Code" else key

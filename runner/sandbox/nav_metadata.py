@@ -6,14 +6,16 @@ made for integration: the Contact Card with the parts of a person's name, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _EDM = {
     "Code": "Edm.String",
@@ -102,7 +104,7 @@ def metadata() -> str:
     """
     types = "".join(_type(service) for service in services().values())
     sets = "".join(
-        f'<EntitySet Name={quoteattr(name)} EntityType={quoteattr(f"NAV.{name}")}/>'
+        f"<EntitySet Name={quoteattr(name)} EntityType={quoteattr(f'NAV.{name}')}/>"
         for name in services()
     )
     return (

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from runner.sandbox.answers import Refusal
 from runner.sandbox.nav_metadata import Control, Service, services
-from runner.sandbox.store import Body, Store
+
+if TYPE_CHECKING:
+    from runner.sandbox.store import Body, Store
 
 RELATIONS = {"Salesperson_Code": "Salesperson", "Currency_Code": "Currency"}
 """Fields whose value must be a record of another table."""
 
-SERIES = {"Customer": ("C", 5, 10), "Contact": ("CT", 6, 1), "Item": ("I", 5, 1), "Resource": ("R", 5, 1)}
+SERIES = {
+    "Customer": ("C", 5, 10),
+    "Contact": ("CT", 6, 1),
+    "Item": ("I", 5, 1),
+    "Resource": ("R", 5, 1),
+}
 """Number series by service: prefix, digits, step."""
 
 STAMPED = frozenset({"Customer", "Contact", "Item"})
@@ -181,7 +188,9 @@ def _option(control: Control, value: Any) -> str:
     text = " " if value in ("", " ", "_x0020_") and " " in control.options else value
     if text not in control.options:
         known = ",".join(control.options)
-        raise Refusal(400, "Unknown", f"'{value}' is not an option. The existing options are: {known}")
+        raise Refusal(
+            400, "Unknown", f"'{value}' is not an option. The existing options are: {known}"
+        )
     return text
 
 

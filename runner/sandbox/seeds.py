@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from runner.sandbox import dataverse_rules
 from runner.sandbox.dataverse_metadata import Attribute, by_set
 from runner.sandbox.nav_metadata import Control, services
 from runner.sandbox.nav_rules import LINKS, inserted
-from runner.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from runner.sandbox.store import Store
+    from pathlib import Path
+    from collections.abc import Iterator
 
 _SEEDED = datetime(2018, 1, 1, tzinfo=UTC)
 _SPACE = uuid.UUID("6f1f0f0a-5a2d-4f6e-9d52-7c0e5d0b1f00")
@@ -100,5 +102,3 @@ def _typed(control: Control, text: str) -> Any:
             return text.strip().upper()
         case _:
             return text
-
-

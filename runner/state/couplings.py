@@ -122,14 +122,24 @@ def adopt(
     )
 
 
+_ZEROS = {"BIGINT": "0", "DECIMAL(28,10)": "0", "BOOLEAN": "FALSE"}
+
+
 def _settled(column: BaseColumn) -> str:
     name, side = _name(column.name), column.side
     field = _text(column.field)
     held = f"a.{name}"
     if column.source:
         returned = f"ret_{side.value}"
+        made = f"{returned}.{_name(column.source)}"
+        # A system without nulls answers a blank number with 0: that is its blank, and no change.
+        zero = (
+            f" WHEN a.{name} IS NULL AND {made} = {_ZEROS[column.type]} THEN {made}"
+            if column.type in _ZEROS
+            else ""
+        )
         held = f"""CASE WHEN list_contains(d.written_{side.value}, {field})
-            AND {returned}."#key" IS NOT NULL THEN {returned}.{_name(column.source)} ELSE a.{name} END"""
+            AND {returned}."#key" IS NOT NULL THEN {made}{zero} ELSE a.{name} END"""
     anywhere = " OR ".join(
         f"list_contains(d.{fields}, {field})"
         for fields in ("settled", "written_left", "written_right")

@@ -115,7 +115,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     version = 0
     if known:
-        [(told,)] = connection.execute('SELECT "value" FROM meta WHERE "key" = \'version\'').fetchall()
+        [(told,)] = connection.execute(
+            'SELECT "value" FROM meta WHERE "key" = \'version\''
+        ).fetchall()
         version = int(told)
     if version > VERSION:
         raise StateUnusableError(

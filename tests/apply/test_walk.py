@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,10 @@ from runner.state import held
 from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, WriteKind
 from tests.fakes import Fake, fields
 from tests.world import BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -179,7 +182,9 @@ def test_two_candidates_are_a_finding_and_never_a_guess(small: World) -> None:
     small.desk.put("accounts", "g3", name="beta")
     told = small.apply()
     assert told.kinds() == [("customers", "error", None)]
-    assert told.actions(Kind.ERROR)[0]["reason"] == "ambiguous match by Name = name: accounts g2, g3"
+    assert (
+        told.actions(Kind.ERROR)[0]["reason"] == "ambiguous match by Name = name: accounts g2, g3"
+    )
     assert "20" in small.shop.rows["Customer"]
     assert len(small.shop.rows["Customer"]) == 2
 
@@ -207,7 +212,9 @@ def test_a_text_that_the_other_side_cannot_keep_fails_that_record(small: World) 
 
 
 def test_a_text_that_had_to_be_cut_is_no_change(tmp_path: Path) -> None:
-    made = world(tmp_path, replace(CUSTOMERS, fields=(field("Name", "name"),), match=CUSTOMERS.match[1:]))
+    made = world(
+        tmp_path, replace(CUSTOMERS, fields=(field("Name", "name"),), match=CUSTOMERS.match[1:])
+    )
     made.shop.put("Customer", "10", Name="A" * 20)
     made.apply()
     made.desk.put("accounts", account(made, "A" * 20), name="A" * 20 + " and more")

@@ -18,10 +18,9 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import duckdb
 
@@ -32,6 +31,9 @@ from runner.plan import RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 TEXTS, DECIMALS = 15, 5
 NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
@@ -73,7 +75,7 @@ class Generated(Fake):
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         with duckdb.connect(str(self._folder / "source.duckdb"), read_only=True) as source:
-            rows = source.execute(f"SELECT * FROM \"{self._name}\"")
+            rows = source.execute(f'SELECT * FROM "{self._name}"')
             while columns := _columns(rows.fetchmany(PAGE)):
                 keys = columns["id"]
                 yield Page(keys=keys, etags=keys, columns={n: columns[n] for n in query.fields})
@@ -98,7 +100,9 @@ def prepare(folder: Path, size: int) -> None:
         for k, n in enumerate(NAMES)
     )
     with duckdb.connect(str(folder / "source.duckdb")) as source:
-        source.execute(f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)")
+        source.execute(
+            f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
+        )
         new = max(1, size // 1000)
         source.execute(
             f"""CREATE TABLE "left" AS SELECT * REPLACE (
@@ -121,7 +125,8 @@ def prepare(folder: Path, size: int) -> None:
         base = f"(SELECT id AS left_key, id AS right_key, {columns} FROM source.base)"
         state.execute(f"INSERT INTO state.base.records BY NAME SELECT * FROM {base}")
         hashes = ", ".join(
-            f"hash({', '.join(dialect.name(c.name) for c in mapping.hashed(side))})" for side in Side
+            f"hash({', '.join(dialect.name(c.name) for c in mapping.hashed(side))})"
+            for side in Side
         )
         state.execute(
             f"INSERT INTO state.main.coupling SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"

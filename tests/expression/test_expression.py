@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from runner.expression import ExpressionError, evaluate, fields_of, parse, to_sql
 from runner.wire import Type
 
-KINDS = {"name": Type.TEXT, "code": Type.CODE, "n": Type.INTEGER, "d": Type.DECIMAL, "on": Type.BOOLEAN}
-COLUMNS = "name VARCHAR, code VARCHAR, n BIGINT, d DECIMAL(28,10), \"on\" BOOLEAN, day DATE"
+KINDS = {
+    "name": Type.TEXT,
+    "code": Type.CODE,
+    "n": Type.INTEGER,
+    "d": Type.DECIMAL,
+    "on": Type.BOOLEAN,
+}
+COLUMNS = 'name VARCHAR, code VARCHAR, n BIGINT, d DECIMAL(28,10), "on" BOOLEAN, day DATE'
 
 
 def in_sql(text: str, row: dict[str, Any]) -> bool:
@@ -94,9 +100,9 @@ OPERANDS = st.one_of(
 )
 LEAVES = st.one_of(
     FIELDS.map(lambda name: f'"{name}"'),
-    st.tuples(
-        OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), OPERANDS
-    ).map(" ".join),
+    st.tuples(OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), OPERANDS).map(
+        " ".join
+    ),
     st.tuples(
         st.sampled_from(["contains", "starts_with", "ends_with"]), st.sampled_from(["A", "x", ""])
     ).map(lambda p: f'{p[0]}("name", `{json.dumps(p[1])}`)'),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.model import Side
-
 from runner.wire import Write, WriteKind
-from tests.fakes import Fake
 from tests.world import World, world
+
+if TYPE_CHECKING:
+    from tests.fakes import Fake
+    from collections.abc import Callable
 
 NAMES = st.sampled_from(["Alpha", "alpha", "Beta", "Gamma", "Delta", None])
 PHONES = st.sampled_from(["1", "2", None])
@@ -166,5 +167,3 @@ def test_killed_at_any_write_the_next_run_converges_without_a_duplicate(
     creates = [w for w in (*made.shop.written, *made.desk.written) if w.kind is WriteKind.CREATE]
     assert len(creates) == 6
     assert all(left == right for _, left, right in agreed(made))
-
-

@@ -58,7 +58,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 class RunnerError(Exception):
-    """What a user can meet. ``str()`` is the message, ``hint`` what to do, ``exit_code`` the end."""
+    """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it."""
 
     exit_code = ExitCode.UNUSABLE
 

@@ -94,7 +94,8 @@ class Page:
 
     ``columns`` holds for each field asked for one list as long as ``keys``: ``str`` for text,
     code, option, date, instant, guid, reference and (to keep every digit) decimal, ``int`` for
-    integer, ``bool`` for boolean, ``None`` for null. ``etags`` are opaque, ``None`` where none came.
+    integer, ``bool`` for boolean, ``None`` for null. ``etags`` are opaque, ``None`` where none
+    came.
     """
 
     keys: Sequence[str]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import count
+from typing import TYPE_CHECKING
 
 from runner.errors import Location
 from runner.model import System
@@ -26,7 +27,6 @@ from runner.wire import (
     WriteKind,
     Written,
 )
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner import run
 from runner.model import (
@@ -24,9 +24,11 @@ from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from runner.errors import ExitCode
-    from pathlib import Path
+    from runner.views.document import Document
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from runner.errors import ExitCode
 
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
 
@@ -118,7 +120,7 @@ CUSTOMERS = mapping(
 class Told:
     """What one walk came to: the plan as its document, and how it ended."""
 
-    document: document.Document
+    document: Document
     exit_code: ExitCode
     counters: dict[str, dict[str, int]]
     failures: list[str]
@@ -131,7 +133,7 @@ class Told:
             for action in m["actions"]
         ]
 
-    def actions(self, kind: Kind, mapping: str = "customers") -> list[document.Document]:
+    def actions(self, kind: Kind, mapping: str = "customers") -> list[Document]:
         (found,) = [m for m in self.document["mappings"] if m["mapping"] == mapping]
         return [action for action in found["actions"] if action["action"] == kind]
 

@@ -253,7 +253,8 @@ FROM (
                 f"'to {row.value}'", left, right, f"n.{target}", "NULL",
             )  # fmt: skip
             parts.append(
-                f"""SELECT 'update' AS kind, '{row.value}' AS side, n.left_key, n.right_key, n.label,
+                f"""SELECT 'update' AS kind, '{row.value}' AS side,
+    n.left_key, n.right_key, n.label,
     s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{change}] AS {FIELD_TYPE}[]) AS fields
 FROM (SELECT * FROM {table} WHERE NOT ({wrong}) AND NOT ({unnamed})) n
     JOIN {self._tables.snapshot(row)} s ON s.{KEY} = n.{row.value}_key
@@ -268,7 +269,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
             _part("uncouple", status, where="status = 'gone'", label="NULL", fields=NO_FIELDS,
                   reason=text("the record is gone on both sides")),
             _part("error", status, where="status = 'undecided'", label="NULL", fields=NO_FIELDS,
-                  reason=text("an interrupted run may have created this record, and several could be it"),
+                  reason=text("an interrupted run may have made this record: several could be it"),
                   hint=text("delete the one too many, or couple it by hand")),
         ]  # fmt: skip
         for side in Side:
@@ -282,9 +283,11 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
             )  # fmt: skip
         parts.append(
             f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
-    NULL AS etag, {text("ambiguous match by ")} || any_value(criterion) || {text(f": {right.entity} ")}
+    NULL AS etag,
+    {text("ambiguous match by ")} || any_value(criterion) || {text(f": {right.entity} ")}
         || string_agg(right_key, ', ' ORDER BY right_key)
-        || CASE WHEN max(lefts) > 1 THEN {text(f", which other {left.entity} records match too")} ELSE '' END
+        || CASE WHEN max(lefts) > 1
+            THEN {text(f", which other {left.entity} records match too")} ELSE '' END
         AS reason,
     {text("couple the right one by hand, or make the values differ")} AS hint, {NO_FIELDS} AS fields
 FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
@@ -320,7 +323,7 @@ def _part(  # noqa: PLR0913 - one column each
     fields: str = "fields",
     unknown: Side | None = None,
 ) -> str:
-    """Select one kind of action; ``unknown`` is a side whose key does not exist and is not to be."""
+    """Select one kind of action; ``unknown`` is a side that has no record and gets none."""
     keys = [f"NULL AS {s.value}_key" if s is unknown else f"{s.value}_key" for s in Side]
     written = "NULL" if side is None or kind == "error" else text(side.value)
     return f"""SELECT {text(kind)} AS kind, {written} AS side, {", ".join(keys)}, {label} AS label,

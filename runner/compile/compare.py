@@ -69,7 +69,7 @@ class Judge:
             ELSE '{drifted}' END"""
 
     def drifted(self, field: CompiledField) -> str:
-        """SQL that says whether a one-way field's target was edited while its source stood still."""
+        """SQL that says whether a one-way field's target alone was edited."""
         if field.rule.direction is Direction.BOTH:
             return "FALSE"
         to = Side.RIGHT if field.rule.direction is Direction.TO_RIGHT else Side.LEFT
@@ -90,7 +90,7 @@ class Judge:
         return f"CASE {' '.join(arms)} END" if arms else "NULL"
 
     def faults(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
-        """Conditions under which what travels to that side is wrong, each with its words, as SQL."""
+        """What can be wrong with what travels to that side: conditions and words, as SQL."""
         found = []
         source, target = field.end(to.other), field.end(to)
         if field.rule.lookup and field.rule.unresolved(to) is Unresolved.FAIL:

@@ -179,7 +179,8 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         """Count the coupled pairs that nothing happened to."""
         return Statement(
             purpose="count of unchanged pairs",
-            sql=f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
+            sql=f"""SELECT
+    (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
     - (SELECT count(*) FROM {self.tables.status}
        WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone'))""",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner import expression
 from runner.errors import Problem, nearest
@@ -22,8 +22,9 @@ from runner.model import (
 )
 
 if TYPE_CHECKING:
-    from runner.config.read import Document, Path
     from collections.abc import Iterator
+
+    from runner.config.read import Document, Path
 
 FIELD_KEYS = frozenset(
     {"direction", "constant", "lookup", "round", "blank", "unresolved", "conflict", "drift"}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, cast, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 
 from runner.errors import Problem, nearest
 
 if TYPE_CHECKING:
-    from runner.config.read import Document
-    from pathlib import Path as FilePath
     from collections.abc import Iterator
+    from pathlib import Path as FilePath
+
+    from runner.config.read import Document
 
 _TYPES = {
     "object": "a block of keys",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner import shipped
@@ -17,8 +17,8 @@ from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 from runner.model import Auth, Mapping, Project, System
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _RESERVED = frozenset(

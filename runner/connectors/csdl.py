@@ -6,7 +6,7 @@ An organisation's document can be tens of megabytes; no more than one entity typ
 from __future__ import annotations
 
 import re
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from runner.wire import EntityType, FieldType, Type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,8 +14,9 @@ from runner.errors import SystemUnavailableError
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:
-    from runner.connectors.http import Client
     from collections.abc import Mapping, Sequence
+
+    from runner.connectors.http import Client
 
 _TYPES: Mapping[str, Type] = {
     "String": Type.TEXT,
@@ -48,7 +49,10 @@ _NAMES = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
 _ATTRIBUTES = (
     "Attributes($select=LogicalName,AttributeType,IsValidForCreate,IsValidForUpdate,IsValidForRead)"
 )
-_RELATIONS = "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName)"
+_RELATIONS = (
+    "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
+    "ReferencingEntityNavigationPropertyName)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +117,11 @@ class Definitions:
         return {one["LogicalName"]: one["EntitySetName"] for one in found}
 
     async def _more(self, logical: str) -> Mapping[str, Mapping[str, Any]]:
-        """Read what only the derived kinds of attributes tell: lengths, scales, formats, targets."""
+        """Read what only the derived kinds of attributes tell: lengths, scales, targets."""
         more: dict[str, dict[str, Any]] = {}
         for kind, name in _MORE.items():
-            path = f"EntityDefinitions(LogicalName='{logical}')/Attributes/Microsoft.Dynamics.CRM.{kind}"
+            attributes = f"EntityDefinitions(LogicalName='{logical}')/Attributes"
+            path = f"{attributes}/Microsoft.Dynamics.CRM.{kind}"
             for found in await self._get(f"{path}?$select=LogicalName,{name}"):
                 more.setdefault(found["LogicalName"], {})[name] = found.get(name)
         return more

@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from runner.connectors.problems import Fault, fault_of, one_line
 from runner.errors import SystemUnavailableError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.connectors.secret import Secret
@@ -246,13 +246,13 @@ class _Pauses:
         # Jitter, not secrecy: workers that were refused together must not come back together.
         seconds = told if told is not None else self._next * random.uniform(0.5, 1.5)  # noqa: S311
         self._next = min(self._next * 2, _LONGEST_PAUSE)
-        # Even a wait of nothing uses up time, or a server that says "at once" would be asked forever.
+        # Even no wait uses up time, or a server that says "at once" would be asked forever.
         self._left -= max(seconds, 0.1)
         return seconds if self._left > 0 else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After``: seconds, or the moment of an HTTP date; ``None`` where it is neither."""
+    """Read ``Retry-After``: seconds, or an HTTP date; ``None`` where it is neither."""
     told = headers.get("retry-after", "").strip()
     if told.isdigit():
         return float(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -185,7 +185,7 @@ class Nav:
         return self._decoder(write.entity, write.returning).one(reply.content)
 
     def _body(self, write: Write) -> dict[str, Any]:
-        """Protocols B5: NAV knows no null; B6: the key comes first, fields are validated in order."""
+        """Protocols B5: NAV knows no null; B6: fields are validated in order, the key first."""
         entity = self._types[write.entity]
         values: dict[str, Value] = {}
         if write.kind is WriteKind.CREATE and write.key is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -15,8 +15,9 @@ from runner.errors import SystemUnavailableError
 from runner.wire import FieldType, Page, Reference, Type, Value
 
 if TYPE_CHECKING:
-    from runner.connectors.http import Client, Reply
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from runner.connectors.http import Client, Reply
 
 _PYTHON: Mapping[Type, Any] = {
     Type.INTEGER: int | None,

@@ -24,7 +24,7 @@ class Connector(Protocol):
         ...
 
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
-        """Return the type of each entity that exists, in the order asked; unknown ones are left out."""
+        """Return the type of each entity, in the order asked; unknown ones are left out."""
         ...
 
     # `def`, not `async def`: it hands over the iterator and awaits nothing itself.

@@ -1,4 +1,4 @@
-"""Runs the compiled statements, mapping by mapping in dependency order: snapshots become actions."""
+"""Runs the compiled statements in dependency order: snapshots become actions."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
 from starlette.responses import Response
@@ -11,8 +11,9 @@ from starlette.responses import Response
 from runner.sandbox.store import decode, encode
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from collections.abc import Mapping
+
+    from starlette.requests import Request
 
 
 class Refusal(Exception):

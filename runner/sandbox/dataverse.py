@@ -1,4 +1,4 @@
-"""The Dataverse Web API v9.2, as far as a client that synchronizes meets it (protocols A1 to A8)."""
+"""The Dataverse Web API v9.2, as a client that synchronizes meets it (protocols A1 to A8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
@@ -27,11 +27,13 @@ from runner.sandbox.answers import (
 from runner.sandbox.dataverse_metadata import Entity, by_set
 
 if TYPE_CHECKING:
-    from runner.sandbox.store import Body, Row, Store
-    from starlette.types import ASGIApp, Receive, Scope, Send
-    from starlette.responses import Response
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from runner.sandbox.store import Body, Row, Store
 
 PATH = "/api/data/v9.2"
 TOKEN = "sandbox"  # noqa: S105 - what the sandbox lets in, for everybody to read
@@ -184,7 +186,7 @@ class _Service:
         return answer(200, {"@odata.context": context, **shown}, **self._applied())
 
     def _patch(self, entity: Entity, key: str, row: Row | None) -> Response:
-        """Protocols A8: bare PATCH creates what is missing, a condition forbids the one or the other."""
+        """Protocols A8: bare PATCH creates what is missing; a condition forbids either."""
         match, none_match = (self.call.headers.get(h) for h in ("if-match", "if-none-match"))
         if row is None:
             if match is not None:
@@ -245,7 +247,8 @@ class _Service:
             raise Refusal(
                 412,
                 "0x80060882",
-                "The version of the existing record doesn't match the RowVersion property provided.",
+                "The version of the existing record doesn't match the RowVersion property "
+                "provided.",
             )
 
     def _selected(self, entity: Entity) -> list[str]:
@@ -318,7 +321,8 @@ class _Token:
     def text(self, secret: bytes) -> str:
         """Encode as the server does: the cookie twice, the whole once more."""
         signed = hmac.new(secret, f"{self.page}|{self.after}".encode(), hashlib.sha256)
-        inner = f'<cookie page="{self.page}"><id last="{{{self.after}}}" first="{{}}" sign="{signed.hexdigest()[:16]}" /></cookie>'
+        ids = f'last="{{{self.after}}}" first="{{}}" sign="{signed.hexdigest()[:16]}"'
+        inner = f'<cookie page="{self.page}"><id {ids} /></cookie>'
         cookie = quote(quote(inner, safe=""), safe="")
         outer = f'<cookie pagenumber="{self.page}" pagingcookie="{cookie}" istracking="False" />'
         return quote(outer, safe="")

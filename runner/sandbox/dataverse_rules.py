@@ -9,7 +9,7 @@ import re
 import uuid
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.sandbox.answers import Refusal
 from runner.sandbox.dataverse_metadata import Attribute, Entity, by_set
@@ -51,9 +51,9 @@ def must_hold(store: Store, entity: Entity, body: Body, key: str, *, creating: b
     """Check what must be true of a record as a whole."""
     for attribute in entity.attributes.values():
         generated = attribute.name in (entity.key, "ownerid", "statecode", "statuscode")
-        if attribute.required and attribute.create and not generated:
-            if body.get(attribute.property if attribute.targets else attribute.name) is None:
-                raise Refusal(400, "0x80040203", f"Required field '{attribute.name}' is missing.")
+        needed = attribute.required and attribute.create and not generated
+        if needed and body.get(attribute.property) is None:
+            raise Refusal(400, "0x80040203", f"Required field '{attribute.name}' is missing.")
     states = dict.fromkeys(entity.states)
     if states and (body.get("statecode"), body.get("statuscode")) not in states:
         raise Refusal(

@@ -219,10 +219,10 @@ def order(text: str, known: frozenset[str]) -> list[tuple[str, bool]]:
     for part in text.split(","):
         words = part.split()
         if (
-            not 1 <= len(words) <= 2
+            len(words) not in (1, 2)
             or words[0] not in known
             or words[1:] not in ([], ["asc"], ["desc"])
-        ):  # noqa: PLR2004
+        ):
             raise FilterError(f"'{part.strip()}' cannot be ordered by.")
         found.append((words[0], words[1:] == ["desc"]))
     return found

@@ -1,4 +1,4 @@
-"""NAV 2018's OData V4 web services, as far as a client that synchronizes meets them (protocols B)."""
+"""NAV 2018's OData V4 web services, as a client that synchronizes meets them (protocols B)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
@@ -27,10 +27,12 @@ from runner.sandbox.answers import (
 from runner.sandbox.nav_metadata import Service, metadata, services
 
 if TYPE_CHECKING:
-    from runner.sandbox.store import Body, Row, Store
-    from starlette.types import ASGIApp, Receive, Scope, Send
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from runner.sandbox.store import Body, Row, Store
 
 PATH = "/DynamicsNAV110/ODataV4"
 USER, PASSWORD = "SANDBOX", "sandbox"
@@ -159,9 +161,7 @@ class _Server:
         given = nav_rules.values(self.store, service, self.call.json(_BAD))
         if given.get(service.key, key) != key:
             raise Refusal(400, _BAD, f"Renaming {service.caption} is not served by the sandbox.")
-        body = nav_rules.settled(
-            self.store, service, {**row.body, **nav_rules.linked(self.store, given)}
-        )
+        body = nav_rules.settled(service, {**row.body, **nav_rules.linked(self.store, given)})
         if "Last_Date_Modified" in service.controls:
             body["Last_Date_Modified"] = self.nav.now().date().isoformat()
         return answer(200, self._entity(service, self.store.put(service.name, key, body)))
@@ -173,7 +173,8 @@ class _Server:
             raise Refusal(
                 400,
                 "Internal_EntityWithSameKeyExists",
-                f"The record already exists. Identification fields and values: {service.key}='{key}'",
+                "The record already exists. Identification fields and values: "
+                f"{service.key}='{key}'",
             )
         given = nav_rules.linked(self.store, given)
         body = nav_rules.inserted(self.store, service, key, given, self.nav.now().date())

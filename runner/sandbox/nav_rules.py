@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.sandbox.answers import Refusal
 from runner.sandbox.nav_metadata import Control, Service, services
@@ -115,10 +115,10 @@ def inserted(store: Store, service: Service, key: str, body: Body, today: date) 
         whole["Search_Name"] = str(whole.get("Name", "")).upper()[:50]
     if service.name == "Customer":
         _company_contact(store, key, whole, today)
-    return settled(store, service, whole)
+    return settled(service, whole)
 
 
-def settled(store: Store, service: Service, body: Body) -> Body:
+def settled(service: Service, body: Body) -> Body:
     """Do what validation does: a person's name from its parts, a company from its customer."""
     if service.name != "Contact" or body.get("Type") != "Person":
         return body

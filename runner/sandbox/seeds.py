@@ -6,7 +6,7 @@ import csv
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.sandbox import dataverse_rules
 from runner.sandbox.dataverse_metadata import Attribute, by_set
@@ -14,9 +14,10 @@ from runner.sandbox.nav_metadata import Control, services
 from runner.sandbox.nav_rules import LINKS, inserted
 
 if TYPE_CHECKING:
-    from runner.sandbox.store import Store
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from runner.sandbox.store import Store
 
 _SEEDED = datetime(2018, 1, 1, tzinfo=UTC)
 _SPACE = uuid.UUID("6f1f0f0a-5a2d-4f6e-9d52-7c0e5d0b1f00")

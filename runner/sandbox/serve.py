@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
     from collections.abc import Mapping
+
+    from starlette.types import ASGIApp
 
 
 def serve(apps: Mapping[str, ASGIApp], *, port: int) -> None:

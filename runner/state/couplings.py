@@ -29,7 +29,8 @@ def ensure_base(
     """
     table = f"state.base.{_name(mapping)}"
     connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {table} (left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
+        f"CREATE TABLE IF NOT EXISTS {table} "
+        "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
     )
     kept = fitting(connection, mapping)
     wanted = {column.name: column for column in columns}

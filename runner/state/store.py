@@ -46,7 +46,7 @@ class Store:
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the state for writing; it is made if there is none. Named ``state`` as when attached.
+        """Open the state for writing, as ``state``; it is made if there is none.
 
         Raises:
             StateUnusableError: it cannot be written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,6 @@ from runner.state import held
 from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, WriteKind
 from tests.fakes import Fake, fields
 from tests.world import BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,14 +20,14 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from runner import run
 from runner.compile import CompiledMapping, dialect
 from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Side
-from runner.plan import RunFile, make
+from runner.plan import CHANGES, FAILURES, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
@@ -129,7 +129,8 @@ def prepare(folder: Path, size: int) -> None:
             for side in Side
         )
         state.execute(
-            f"INSERT INTO state.main.coupling SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
+            "INSERT INTO state.main.coupling "
+            f"SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
         )
         state.execute("DETACH source")
     with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
@@ -221,8 +222,6 @@ _WORKS: dict[str, Callable[[Path, int], int]] = {
 
 
 def _kinds() -> tuple[Any, ...]:
-    from runner.plan import CHANGES, FAILURES
-
     return (*CHANGES, *FAILURES)
 
 

@@ -1,4 +1,4 @@
-"""Filters: what they read, what they refuse, and that SQL and jmespath let the same rows through."""
+"""Filters: what they refuse, and that SQL and jmespath let the same rows through."""
 
 from __future__ import annotations
 

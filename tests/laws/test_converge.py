@@ -1,11 +1,11 @@
-"""Laws of the whole walk: it converges, a second run is empty, and a crash changes nothing of it."""
+"""Laws of the whole walk: it converges, a second run is empty, a crash changes nothing of it."""
 
 from __future__ import annotations
 
 import tempfile
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +16,9 @@ from runner.wire import Write, WriteKind
 from tests.world import World, world
 
 if TYPE_CHECKING:
-    from tests.fakes import Fake
     from collections.abc import Callable
+
+    from tests.fakes import Fake
 
 NAMES = st.sampled_from(["Alpha", "alpha", "Beta", "Gamma", "Delta", None])
 PHONES = st.sampled_from(["1", "2", None])

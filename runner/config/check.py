@@ -77,7 +77,8 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
         case "pattern":
             yield Problem(at, f"{_shown(value)} is not of the right form", _said(error))
         case "minItems" | "minProperties" | "minLength":
-            yield Problem(at, "it is empty", _said(error))
+            what = "it is empty" if not value else f"it holds {len(value)}, and needs {told}"
+            yield Problem(at, what, _said(error))
         case _:
             yield Problem(at, error.message, _said(error))
 

@@ -157,7 +157,8 @@ def _call(name: str, arguments: list[Node]) -> Call:
 
 def _words(error: JMESPathError) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].split("\n")[0] if lines else type(error).__name__
+    words = lines[0].removeprefix("Invalid jmespath expression: ") if lines else ""
+    return words.rstrip(":") or type(error).__name__
 
 
 _NAMES = {

@@ -1,0 +1,87 @@
+"""A quickstart of one's own: a copy of the project, its commands, and its two servers by bare HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from typer.testing import CliRunner, Result
+
+from runner import sandbox
+from runner.cli import app
+
+REPOSITORY = Path(__file__).parents[2]
+COMPANY = "/Company('CRONUS%20International%20Ltd.')"
+
+
+@dataclass(frozen=True, slots=True)
+class Quickstart:
+    """The project in a folder of the test's own."""
+
+    folder: Path
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(self.folder), *words])
+
+    def plan(self, *words: str) -> dict[str, Any]:
+        result = self.run("plan", "--json", *words)
+        assert result.exit_code == 0, result.output
+        told: dict[str, Any] = json.loads(result.stdout)
+        return told
+
+    def actions(self, mapping: str, *kinds: str) -> list[dict[str, Any]]:
+        (found,) = [m for m in self.plan()["mappings"] if m["mapping"] == mapping]
+        return [a for a in found["actions"] if not kinds or a["action"] in kinds]
+
+    def crm(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        database = self.folder / ".sync-run" / "sandbox" / "crm.sqlite"
+        served = sandbox.dataverse(database, seed=self.folder / "data" / "crm")
+        headers["Authorization"] = f"Bearer {sandbox.TOKEN}"
+        return _asked(served, sandbox.DATAVERSE_PATH, method, path, body, headers)
+
+    def nav(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        database = self.folder / ".sync-run" / "sandbox" / "nav.sqlite"
+        served = sandbox.nav(database, seed=self.folder / "data" / "nav")
+        secret = httpx.BasicAuth(sandbox.USER, sandbox.PASSWORD)
+        return _asked(served, sandbox.NAV_PATH + COMPANY, method, path, body, headers, secret)
+
+    def account(self, number: str) -> dict[str, Any]:
+        found = self.crm("GET", f"/accounts?$filter=accountnumber eq '{number}'")["value"]
+        (account,) = found
+        told: dict[str, Any] = account
+        return told
+
+
+def quickstart(folder: Path) -> Quickstart:
+    """Copy the quickstart and the standard mappings, laid out as in the repository."""
+    place = folder / "examples" / "quickstart"
+    ignored = shutil.ignore_patterns(".sync-run")
+    shutil.copytree(REPOSITORY / "examples" / "quickstart", place, ignore=ignored)
+    shutil.copytree(REPOSITORY / "mappings", folder / "mappings")
+    return Quickstart(place)
+
+
+def _asked(
+    served: Any,
+    below: str,
+    method: str,
+    path: str,
+    body: Any,
+    headers: dict[str, str],
+    secret: httpx.Auth | None = None,
+) -> Any:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=served, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, auth=secret) as client:
+            return await client.request(
+                method, f"http://sandbox{below}{path}", json=body, headers=headers
+            )
+
+    response = asyncio.run(ask())
+    assert response.is_success, response.text
+    return response.json() if response.content else None

@@ -1,0 +1,210 @@
+"""The main job, as a new user does it: the quickstart, by the commands, on the real connectors."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ExitCode
+from tests.cli.quickstart import Quickstart, quickstart
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Quickstart, str, int]:
+    """A quickstart applied once: what was printed, and the exit code."""
+    made = quickstart(tmp_path_factory.mktemp("applied"))
+    result = made.run("apply", "--yes")
+    return made, result.stdout, result.exit_code
+
+
+def test_apply_prints_the_plan_and_what_was_done_and_ends_as_documented(
+    applied: tuple[Quickstart, str, int],
+) -> None:
+    _, printed, code = applied
+    assert code == ExitCode.RECORDS_FAILED
+    assert "Plan: 162 to create, 158 to update, 188 to couple. 4 conflicts and 5 errors" in printed
+    assert "customers          52       100          0       89          0       6         8" in printed
+
+
+def test_a_second_apply_finds_nothing_to_do(applied: tuple[Quickstart, str, int]) -> None:
+    made, _, _ = applied
+    result = made.run("apply", "--yes")
+    assert "No changes. 4 conflicts and 5 errors to look at." in result.stdout
+    assert result.exit_code == ExitCode.RECORDS_FAILED
+    assert made.plan()["changes"] == 0
+
+
+def test_the_prepared_findings_are_all_there(applied: tuple[Quickstart, str, int]) -> None:
+    made, _, _ = applied
+    told = made.plan()
+    found = Counter(
+        (m["mapping"], a["action"], a["keys"]["nav"]) for m in told["mappings"] for a in m["actions"]
+    )
+    assert {key for _, kind, key in found if kind == "conflict"} == {
+        "10000", "31669966", "32656565", "43687129",
+    }  # fmt: skip
+    assert {(m, key) for m, kind, key in found if kind == "error"} == {
+        ("currencies", "OLDMARK"),
+        ("customers", "C10983"),
+        ("customers", "C10984"),
+        ("contacts", "CT000259"),
+        ("contacts", None),
+    }
+
+
+def test_what_the_filters_keep_out_is_counted_and_not_created(
+    applied: tuple[Quickstart, str, int],
+) -> None:
+    made, _, _ = applied
+    filtered = {m["mapping"]: m["filtered"] for m in made.plan()["mappings"]}
+    assert filtered["customers"] == {"crm": 8}
+    assert filtered["salespeople"] == {"crm": 4}
+    assert filtered["contacts"]["crm"] == 2
+    names = {row["Name"] for row in made.nav("GET", "/Customer?$select=Name")["value"]}
+    kept_out = made.crm(
+        "GET", "/accounts?$select=name&$filter=statecode eq 1 or customertypecode ne 3"
+    )["value"]
+    assert len(kept_out) == 8
+    assert names.isdisjoint(row["name"] for row in kept_out)
+    disabled = made.crm("GET", "/systemusers?$filter=isdisabled eq true")["value"]
+    salespeople = {row["Name"] for row in made.nav("GET", "/Salesperson")["value"]}
+    assert disabled
+    assert salespeople.isdisjoint(row["fullname"] for row in disabled)
+
+
+def test_changes_on_both_sides_travel_in_opposite_directions(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    made.run("apply", "--yes")
+    account = made.account("20000")
+    made.crm("PATCH", f"/accounts({account['accountid']})", {"telephone1": "+44 20 7946 0999"})
+    made.nav("PATCH", "/Customer('20000')", {"Address": "1 New Street"}, **{"If-Match": "*"})
+    updates = made.actions("customers", "update")
+    assert [(a["system"], a["fields"][0]["field"], a["fields"][0]["new"]) for a in updates] == [
+        ("nav", "Phone_No", "+44 20 7946 0999"),
+        ("crm", "address1_line1", "1 New Street"),
+    ]
+    made.run("apply", "--yes")
+    assert made.account("20000")["address1_line1"] == "1 New Street"
+    assert made.nav("GET", "/Customer('20000')")["Phone_No"] == "+44 20 7946 0999"
+    assert made.plan()["changes"] == 0
+
+
+def test_the_same_field_on_both_sides_is_a_conflict_and_neither_is_touched(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    made.run("apply", "--yes")
+    account = made.account("20000")
+    before = made.nav("GET", "/Customer('20000')")["City"]
+    made.crm("PATCH", f"/accounts({account['accountid']})", {"address1_city": "Leeds"})
+    made.nav("PATCH", "/Customer('20000')", {"City": "York"}, **{"If-Match": "*"})
+    result = made.run("apply", "--yes")
+    assert result.exit_code == ExitCode.RECORDS_FAILED
+    (conflict,) = [a for a in made.actions("customers", "conflict") if a["keys"]["nav"] == "20000"]
+    (field,) = conflict["fields"]
+    assert (field["left_base"], field["left_value"], field["right_value"]) == (
+        before, "York", "Leeds",
+    )  # fmt: skip
+    assert made.account("20000")["address1_city"] == "Leeds"
+    assert made.nav("GET", "/Customer('20000')")["City"] == "York"
+
+
+def test_one_word_turns_currencies_around(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    file = tmp_path / "mappings" / "nav-sales" / "currencies.yaml"
+    before = Counter((a["action"], a["system"]) for a in made.actions("currencies"))
+    file.write_text(file.read_text().replace("direction: nav -> crm", "direction: crm -> nav"))
+    after = Counter((a["action"], a["system"]) for a in made.actions("currencies"))
+    assert before["create", "crm"] == 12
+    assert ("create", "nav") not in before
+    assert after["create", "nav"] == 3
+    assert {system for kind, system in after if kind in ("create", "update")} == {"nav"}
+
+
+
+def test_a_saved_plan_does_exactly_that_once(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    saved = tmp_path / "monday.plan"
+    planned = made.run("plan", "--out", str(saved), "--json")
+    assert saved.stat().st_mode & 0o777 == 0o600
+    done = json.loads(made.run("apply", str(saved), "--json").stdout)
+    assert done["plan"]["mappings"] == json.loads(planned.stdout)["mappings"]
+    assert done["report"]["counters"]["customers"]["inserted"] == 52
+    again = made.run("apply", str(saved))
+    assert again.exit_code == ExitCode.STOPPED
+    assert "error: Saved plan is stale: the state moved on since" in again.stderr
+
+
+def test_a_plan_for_another_configuration_is_refused(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    saved = tmp_path / "monday.plan"
+    made.run("plan", "--out", str(saved))
+    file = tmp_path / "mappings" / "nav-sales" / "customers.yaml"
+    file.write_text(file.read_text().replace("create: [nav, crm]", "create: [crm]"))
+    refused = made.run("apply", str(saved))
+    assert refused.exit_code == ExitCode.STOPPED
+    assert "Saved plan is stale: the configuration changed since" in refused.stderr
+
+
+def test_planning_writes_to_neither_system_and_not_to_the_state(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    assert made.run("plan", "--detailed-exitcode").exit_code == ExitCode.CHANGES
+    assert not (made.folder / ".sync-run" / "state.duckdb").exists()
+    assert made.crm("GET", "/accounts?$select=name&$count=true")["@odata.count"] == 120
+
+
+def test_explain_shows_the_wire_query_and_the_sql(tmp_path: Path) -> None:
+    result = quickstart(tmp_path).run("plan", "--explain", "customers")
+    assert "GET http://sandbox/api/data/v9.2/accounts?$select=" in result.stdout
+    assert "/Company('CRONUS%20International%20Ltd.')/Customer?$select=No," in result.stdout
+    assert 'FULL JOIN (SELECT "#key", "#in_scope", "#hash" FROM "customers.left") l' in result.stdout
+    assert "-- mapping contacts" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("plan", "custmers"), 1, "there is no mapping 'custmers'"),
+        (("--env", "prod", "plan"), 1, "there is no environment 'prod'"),
+        (("apply", "no-such.plan"), 1, "there is no mapping 'no-such.plan'"),
+        (("schema", "nonsense"), 1, "there is no schema 'nonsense'"),
+    ],
+)
+def test_a_wrong_word_is_told_and_nothing_is_touched(
+    tmp_path: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    result = quickstart(tmp_path).run(*words)
+    assert result.exit_code == code
+    assert f"error: {message}" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_broken_project_touches_nothing(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    file = tmp_path / "mappings" / "nav-sales" / "customers.yaml"
+    file.write_text(file.read_text().replace("accountnumber", "acountnumber"))
+    result = made.run("apply", "--yes")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "accounts has no field 'acountnumber' — did you mean 'accountnumber'?" in result.stderr
+    assert not (made.folder / ".sync-run" / "state.duckdb").exists()
+
+
+def test_init_writes_a_project_that_runs(tmp_path: Path) -> None:
+    made = Quickstart(tmp_path / "mine")
+    assert made.run("init", str(made.folder)).exit_code == 0
+    assert "4 mappings are valid" in made.run("validate").stdout
+    assert made.plan()["changes"] == 508
+    for mapping in (made.folder / "mappings").glob("*.yaml"):
+        assert "$schema=../schemas/mapping.schema.json" in mapping.read_text().splitlines()[0]
+    again = made.run("init", str(made.folder))
+    assert again.exit_code == ExitCode.UNUSABLE
+
+
+def test_an_overlay_redefines_a_system(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    (made.folder / "sync.test.yaml").write_text("systems:\n  crm: {url: 'sandbox:other'}\n")
+    result = made.run("--env", "test", "plan", "--json")
+    assert json.loads(result.stdout)["environment"] == "test"
+    assert (made.folder / ".sync-run" / "sandbox" / "other.sqlite").exists()
+    assert not (made.folder / ".sync-run" / "sandbox" / "crm.sqlite").exists()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import project, serve, walk
+from runner.cli import couple, project, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -56,6 +56,8 @@ app.command()(project.init)
 app.command()(walk.validate)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(couple.couple)
+app.command()(couple.uncouple)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 

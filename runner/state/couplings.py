@@ -96,6 +96,18 @@ def advance(
     )
 
 
+def find(
+    connection: duckdb.DuckDBPyConnection, mapping: str, key: str
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs, left key first, that a key of either side belongs to."""
+    rows = connection.execute(
+        """SELECT left_key, right_key FROM state.main.coupling
+        WHERE mapping = $mapping AND (left_key = $key OR right_key = $key) ORDER BY ALL""",
+        {"mapping": mapping, "key": key},
+    ).fetchall()
+    return tuple((str(left), str(right)) for left, right in rows)
+
+
 def uncouple(connection: duckdb.DuckDBPyConnection, mapping: str, left_keys: Sequence[str]) -> None:
     """Forget pairs; the records stay as they are."""
     base = f"state.base.{_name(mapping)}"

@@ -98,7 +98,7 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         f"{paint(mapping['mapping'], '1')}  "
         f"{left['system']} {left['entity']} {arrow} {right['system']} {right['entity']}"
     )
-    facts = [f"{n} {key}" for key, n in mapping["counts"].items()]
+    facts = [_fact(key, n) for key, n in mapping["counts"].items()]
     facts.append(f"{mapping['unchanged']} unchanged")
     facts += [
         f"{n} filtered in {system}" if system != "coupled" else f"{n} coupled but filtered"
@@ -157,6 +157,16 @@ def _clashes(action: Document) -> list[str]:
         width = max(_width(name) for name, _ in rows)
         lines += [f"        {_padded(name, width)}  {_quoted(value)}" for name, value in rows]
     return lines
+
+
+def _fact(key: str, n: int) -> str:
+    """Say how many there are of one kind: ``3 to create in crm``, ``1 conflict``."""
+    kind, _, system = key.partition(" ")
+    if kind in {"conflict", "error"}:
+        return _plural(n, kind)
+    if kind == "drift":
+        return f"{n} drifted"
+    return f"{n} to {kind} in {system}" if system else f"{n} to {kind}"
 
 
 def _interrupted(n: int) -> str:

@@ -26,7 +26,10 @@ def test_apply_prints_the_plan_and_what_was_done_and_ends_as_documented(
     _, printed, code = applied
     assert code == ExitCode.RECORDS_FAILED
     assert "Plan: 162 to create, 158 to update, 188 to couple. 4 conflicts and 5 errors" in printed
-    assert "customers          52       100          0       89          0       6         8" in printed
+    assert (
+        "customers          52       100          0       89          0       6         8"
+        in printed
+    )
 
 
 def test_a_second_apply_finds_nothing_to_do(applied: tuple[Quickstart, str, int]) -> None:
@@ -41,7 +44,9 @@ def test_the_prepared_findings_are_all_there(applied: tuple[Quickstart, str, int
     made, _, _ = applied
     told = made.plan()
     found = Counter(
-        (m["mapping"], a["action"], a["keys"]["nav"]) for m in told["mappings"] for a in m["actions"]
+        (m["mapping"], a["action"], a["keys"]["nav"])
+        for m in told["mappings"]
+        for a in m["actions"]
     )
     assert {key for _, kind, key in found if kind == "conflict"} == {
         "10000", "31669966", "32656565", "43687129",
@@ -122,7 +127,6 @@ def test_one_word_turns_currencies_around(tmp_path: Path) -> None:
     assert {system for kind, system in after if kind in ("create", "update")} == {"nav"}
 
 
-
 def test_a_saved_plan_does_exactly_that_once(tmp_path: Path) -> None:
     made = quickstart(tmp_path)
     saved = tmp_path / "monday.plan"
@@ -158,7 +162,9 @@ def test_explain_shows_the_wire_query_and_the_sql(tmp_path: Path) -> None:
     result = quickstart(tmp_path).run("plan", "--explain", "customers")
     assert "GET http://sandbox/api/data/v9.2/accounts?$select=" in result.stdout
     assert "/Company('CRONUS%20International%20Ltd.')/Customer?$select=No," in result.stdout
-    assert 'FULL JOIN (SELECT "#key", "#in_scope", "#hash" FROM "customers.left") l' in result.stdout
+    assert (
+        'FULL JOIN (SELECT "#key", "#in_scope", "#hash" FROM "customers.left") l' in result.stdout
+    )
     assert "-- mapping contacts" not in result.stdout
 
 

@@ -38,7 +38,13 @@ def compiled(
         for name, end in (("l", "L"), ("r", "R"))
     }
     rule = FieldMapping(
-        left="x", right="y", direction=direction, conflict=conflict, drift=drift, scale=scale, at=HERE
+        left="x",
+        right="y",
+        direction=direction,
+        conflict=conflict,
+        drift=drift,
+        scale=scale,
+        at=HERE,
     )
     entities = [
         type(CUSTOMERS.left)(system=name, entity=end, key="id", at=HERE)

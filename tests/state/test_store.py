@@ -38,7 +38,9 @@ def test_the_state_is_private_and_attached_for_reading_only(tmp_path: Path) -> N
 def test_another_process_is_told_who_holds_the_state(tmp_path: Path) -> None:
     path = tmp_path / "state.duckdb"
     script = "import sys; from pathlib import Path; from runner.state import held\n"
-    script += "with held(Path(sys.argv[1]), 'schedule'): print('held', flush=True); sys.stdin.read()"
+    script += (
+        "with held(Path(sys.argv[1]), 'schedule'): print('held', flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:

@@ -69,7 +69,8 @@ def test_a_report(request: pytest.FixtureRequest) -> None:
         "run": 7,
         "counters": {
             "customers": dict.fromkeys(
-                ("inserted", "modified", "unchanged", "coupled", "uncoupled", "failed", "filtered"), 1
+                ("inserted", "modified", "unchanged", "coupled", "uncoupled", "failed", "filtered"),
+                1,
             )
         },
         "failures": [

@@ -52,8 +52,8 @@ class Fake:
     """A connector and the system behind it, in one.
 
     ``rows`` holds records by entity and key. ``fails`` may answer a write in the system's stead;
-    ``lose`` names keys whose write is done but whose answer is lost. ``written`` is the journal of
-    all writes that arrived.
+    ``afterwards`` is called when it was done, ``lose`` loses its answer. ``written`` is the journal
+    of all writes that were done or refused by the system itself.
     """
 
     types: Mapping[str, EntityType]
@@ -62,6 +62,7 @@ class Fake:
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     written: list[Write] = field(default_factory=list)
     fails: Callable[[Write], Outcome | None] = lambda _: None
+    afterwards: Callable[[Write], None] = lambda _: None
     lose: bool = False
     page_size: int = 1000
 
@@ -100,10 +101,10 @@ class Fake:
         del self.rows[entity][key]
 
     def _write(self, write: Write) -> Outcome:
-        self.written.append(write)
         refused = self.fails(write)
         if refused is not None:
             return refused
+        self.written.append(write)
         records = self.rows.setdefault(write.entity, {})
         key = write.key
         if write.kind is WriteKind.CREATE:
@@ -117,6 +118,7 @@ class Fake:
             return Drifted(message="changed meanwhile")
         values = {n: v.key if isinstance(v, Reference) else v for n, v in write.values.items()}
         self.put(write.entity, key, **values)
+        self.afterwards(write)
         if self.lose:
             return Unknown(message="connection lost")
         return Written(

@@ -24,11 +24,11 @@ from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from runner.views.document import Document
     from collections.abc import Iterable
     from pathlib import Path
 
     from runner.errors import ExitCode
+    from runner.views.document import Document
 
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SETTINGS = "SET TimeZone = 'UTC'"
-"""Instants are UTC everywhere; DuckDB would read and write them in the machine's zone."""
+SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+"""Instants are UTC everywhere, DuckDB would take the machine's zone; and what is shown while it
+works is not DuckDB's to decide."""
 
 
 @dataclass(frozen=True, slots=True)

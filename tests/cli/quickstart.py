@@ -1,4 +1,4 @@
-"""A quickstart of one's own: a copy of the project, its commands, and its two servers by bare HTTP."""
+"""A quickstart of one's own: a copy of the project, its commands, its servers by bare HTTP."""
 
 from __future__ import annotations
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from runner import run
-from runner.compile import CompiledMapping
 from runner.model import Direction, Drift, FieldMapping, Project, Side, UpdateConflict
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 from tests.world import CUSTOMERS, mapping
+
+if TYPE_CHECKING:
+    from runner.compile import CompiledMapping
 
 NOTHING = object()
 """The base of a pair that was never synchronized."""
@@ -78,10 +80,12 @@ def judged(made: CompiledMapping, left: Any, right: Any, base: Any) -> dict[str,
             both = base if isinstance(base, tuple) else (base, base)
             connection.execute(f"INSERT INTO {tables.base} VALUES ('k', 'k', ?, ?)", list(both))
         connection.execute(
-            f"CREATE TABLE {tables.status} AS SELECT 'k' AS left_key, 'k' AS right_key, 'changed' AS status"
+            f"CREATE TABLE {tables.status} AS "
+            "SELECT 'k' AS left_key, 'k' AS right_key, 'changed' AS status"
         )
         connection.execute(
-            f"CREATE TABLE {tables.found} (left_key VARCHAR, right_key VARCHAR, lefts BIGINT, rights BIGINT)"
+            f"CREATE TABLE {tables.found} "
+            "(left_key VARCHAR, right_key VARCHAR, lefts BIGINT, rights BIGINT)"
         )
         statement = next(s for s in made.deciding() if "verdict" in s.purpose)
         connection.execute(statement.sql)

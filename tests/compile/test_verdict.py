@@ -71,12 +71,15 @@ DECIMAL = FieldType(name="x", type=Type.DECIMAL)
 @pytest.mark.parametrize(
     ("left", "right", "values", "base", "verdict", "new"),
     [
-        pytest.param(TEXT20, TEXT, ("ABC", "ABCDEF"), NOTHING, "converged", None, id="cut is the same"),
-        pytest.param(TEXT20, TEXT, ("ABX", "ABCDEF"), ("ABC", "ABCDEF"), "to right", "ABX", id="longer"),
+        pytest.param(TEXT20, TEXT, ("ABC", "ABCDEF"), NOTHING, "converged", None, id="cut alike"),
+        pytest.param(
+            TEXT20, TEXT, ("ABX", "ABCDEF"), ("ABC", "ABCDEF"), "to right", "ABX", id="longer"
+        ),
         pytest.param(CODE, TEXT, ("AB", " ab "), NOTHING, "converged", None, id="code is trimmed"),
         pytest.param(CODE, TEXT, ("AB", "cd "), ("AB", "AB"), "to left", "CD", id="text to code"),
         pytest.param(
-            DECIMAL, MONEY, (Decimal("1.005"), Decimal("1.01")), NOTHING, "converged", None, id="rounded"
+            DECIMAL, MONEY, (Decimal("1.005"), Decimal("1.01")), NOTHING, "converged", None,
+            id="rounded alike",
         ),
         pytest.param(
             DECIMAL, MONEY, (Decimal("-2.345"), Decimal(0)), (Decimal(0), Decimal(0)),
@@ -85,9 +88,14 @@ DECIMAL = FieldType(name="x", type=Type.DECIMAL)
     ],
 )  # fmt: skip
 def test_what_both_sides_can_keep(
-    left: FieldType, right: FieldType, values: Any, base: Any, verdict: str, new: str | None
+    left: FieldType,
+    right: FieldType,
+    values: tuple[Any, Any],
+    base: Any,
+    verdict: str,
+    new: str | None,
 ) -> None:
-    found = judged(compiled(left=left, right=right), *values, base)
+    found = judged(compiled(left=left, right=right), values[0], values[1], base)
     assert (found["verdict"], found["new"]) == (verdict, new)
 
 

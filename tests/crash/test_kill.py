@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.quickstart import Quickstart, quickstart
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETS = ("/accounts", "/contacts", "/transactioncurrencies")
 PAGES = ("/Customer", "/Contact", "/Salesperson")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from runner.errors import StateHeldError, StateUnusableError
 from runner.state import SETTINGS, held, runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_planning_makes_no_file(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runner.views import text
-from runner.views.document import Document
 from tests.world import world
+
+if TYPE_CHECKING:
+    from runner.views.document import Document
 
 GOLDEN = Path(__file__).parent / "golden"
 

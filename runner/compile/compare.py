@@ -135,6 +135,9 @@ class Judge:
             found.append((f"{field.value(to.other)} IS NULL", "converged"))
         if field.rule.lookup and field.rule.unresolved(to) is Unresolved.KEEP:
             found.append((self.unresolved(field, to), "converged"))
+        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.CLEAR:
+            clear = f"{self.unresolved(field, to)} AND {field.value(to)} IS NULL"
+            found.append((clear, "converged"))
         return found + [(condition, "error") for condition, _ in self.faults(field, to)]
 
     def _moved(self, field: CompiledField, side: Side) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,6 @@ from runner.model import Auth, Mapping, Project, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _RESERVED = frozenset(
@@ -41,7 +41,7 @@ def load(start: Path, *, environment: str = "") -> Project:
     """Read the project that a folder belongs to: the nearest ``sync.yaml`` upward.
 
     ``environment`` names an overlay: ``sync.<environment>.yaml`` is laid on top, blocks of keys
-    merged, everything else replaced.
+    merged, everything else replaced, and what is null taken out.
 
     Raises:
         ConfigError: the configuration is wrong: every problem of every file.
@@ -63,9 +63,18 @@ def load(start: Path, *, environment: str = "") -> Project:
         root=root,
         environment=environment,
         systems=systems,
-        state=root / document.value.get("state", ".sync-run/state.duckdb"),
+        state=root / _state(document, environment),
         mappings=in_order,
     )
+
+
+def _state(document: Document, environment: str) -> Path:
+    """Give every environment its own state: what one has coupled means nothing in another."""
+    path = Path(document.value.get("state", ".sync-run/state.duckdb"))
+    told = document.at(("state",)).file != "sync.yaml"
+    if not environment or told:
+        return path
+    return path.with_name(f"{path.stem}.{environment}{path.suffix}")
 
 
 def digest(project: Project) -> str:
@@ -131,7 +140,8 @@ def _laid_on(below: Document, above: Document) -> Document:
 def _merged(below: Any, above: Any) -> Any:
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    laid = {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+    return {key: value for key, value in laid.items() if value is not None}
 
 
 def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterator[System]:
@@ -180,7 +190,8 @@ def _system_problems(
             yield Problem(document.at((*path, "seed")), f"there is no folder '{system.seed.name}'")
         return
     if system.seed is not None:
-        yield Problem(document.key_at((*path, "seed")), "only a sandbox is seeded")
+        hint = "`seed: null` in an overlay takes it out"
+        yield Problem(document.key_at((*path, "seed")), "only a sandbox is seeded", hint)
     if "${" in system.url:
         return
     yield from _url_problems(system, at)

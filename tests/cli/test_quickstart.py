@@ -210,10 +210,40 @@ def test_init_writes_a_project_that_runs(tmp_path: Path) -> None:
     assert again.exit_code == ExitCode.UNUSABLE
 
 
+def test_systems_over_loopback_need_their_secrets(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    (made.folder / "sync.prod.yaml").write_text(
+        "systems:\n"
+        "  nav: {url: 'https://nav.example.com/ODataV4', seed: null,\n"
+        "        auth: {user: SYNC, password: '${SYNC_RUN_TEST_NAV_KEY}'}}\n"
+        "  crm: {url: 'https://${SYNC_RUN_TEST_ORG}.example.com', seed: null,\n"
+        "        auth: {token: '${SYNC_RUN_TEST_TOKEN}'}}\n"
+    )
+    result = made.run("--env", "prod", "plan")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert [line for line in result.stderr.splitlines() if line.startswith("error")] == [
+        (
+            "error: sync.prod.yaml:2:8: environment variable SYNC_RUN_TEST_NAV_KEY is not set"
+            " — system 'nav' needs it"
+        ),
+        (
+            "error: sync.prod.yaml:4:8: environment variable SYNC_RUN_TEST_ORG is not set"
+            " — system 'crm' needs it"
+        ),
+        (
+            "error: sync.prod.yaml:4:8: environment variable SYNC_RUN_TEST_TOKEN is not set"
+            " — system 'crm' needs it"
+        ),
+    ]
+
+
 def test_an_overlay_redefines_a_system(tmp_path: Path) -> None:
     made = quickstart(tmp_path)
     (made.folder / "sync.test.yaml").write_text("systems:\n  crm: {url: 'sandbox:other'}\n")
     result = made.run("--env", "test", "plan", "--json")
     assert json.loads(result.stdout)["environment"] == "test"
+    assert made.run("--env", "test", "apply", "--yes").exit_code == ExitCode.RECORDS_FAILED
+    assert (made.folder / ".sync-run" / "state.test.duckdb").exists()
+    assert not (made.folder / ".sync-run" / "state.duckdb").exists()
     assert (made.folder / ".sync-run" / "sandbox" / "other.sqlite").exists()
     assert not (made.folder / ".sync-run" / "sandbox" / "crm.sqlite").exists()

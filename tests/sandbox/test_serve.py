@@ -1,0 +1,49 @@
+"""The sandboxes over a real socket, as `sync-run sandbox` serves them and a tenant is reached."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from runner import sandbox
+from runner.connectors.dataverse import Dataverse
+from runner.connectors.http import Credentials
+from runner.connectors.secret import Secret
+from runner.sandbox.serve import server
+from runner.wire import WireQuery
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def test_a_connector_pages_over_loopback(tmp_path: Path) -> None:
+    seed = tmp_path / "seed"
+    seed.mkdir()
+    rows = "".join(f"Account {n}\n" for n in range(7))
+    (seed / "accounts.csv").write_text(f"name\n{rows}")
+    port = free_port()
+    served = server({"crm": sandbox.dataverse(tmp_path / "c.sqlite", seed=seed)}, port=port)
+
+    async def walk() -> list[str | int | bool | None]:
+        running = asyncio.create_task(served.serve())
+        while not served.started:
+            await asyncio.sleep(0)
+        url = f"http://127.0.0.1:{port}/crm{sandbox.DATAVERSE_PATH}"
+        connector = Dataverse("crm", url, Credentials(token=Secret(sandbox.TOKEN)), page_size=3)
+        try:
+            query = WireQuery(entity="accounts", fields=("name",))
+            return [n async for page in connector.pages(query) for n in page.columns["name"]]
+        finally:
+            await connector.close()
+            served.should_exit = True
+            await running
+
+    assert sorted(map(str, asyncio.run(walk()))) == [f"Account {n}" for n in range(7)]

@@ -53,10 +53,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long is waited: for a connection, for an answer, and in all, in seconds."""
+    """How long is waited, in seconds: for a connection, for an answer, and with all repeats.
+
+    ``away`` is the time for a server that cannot even be reached, ``total`` for one that is busy.
+    """
 
     connect: float = 10.0
     answer: float = 120.0
+    away: float = 20.0
     total: float = 300.0
 
 
@@ -141,11 +145,14 @@ class Client:
             SystemUnavailableError: it stayed away, or does not let us in.
 
         """
-        pauses = _Pauses(self._patience.total)
+        pauses, away = _Pauses(self._patience.total), _Pauses(self._patience.away)
         while True:
             try:
                 reply = await self._send("GET", url, headers, None)
-            except (NotSentError, MaybeSentError) as error:
+            except NotSentError as error:
+                await self._pause(away, str(error), None)
+                continue
+            except MaybeSentError as error:
                 await self._pause(pauses, str(error), None)
                 continue
             if reply.status in _BUSY | _LOST:
@@ -163,12 +170,12 @@ class Client:
             SystemUnavailableError: it stayed away, or does not let us in.
 
         """
-        pauses = _Pauses(self._patience.total)
+        pauses, away = _Pauses(self._patience.total), _Pauses(self._patience.away)
         while True:
             try:
                 reply = await self._send(method, url, headers, content)
             except NotSentError as error:
-                await self._pause(pauses, str(error), None)
+                await self._pause(away, str(error), None)
                 continue
             except MaybeSentError as error:
                 return MaybeDone(str(error))
@@ -206,7 +213,7 @@ class Client:
         if seconds is None:
             raise SystemUnavailableError(
                 self.system,
-                f"it did not answer within {self._patience.total:.0f} seconds: {why}",
+                f"it did not answer within {pauses.total:.0f} seconds: {why}",
                 hint="try again later; the next run goes on where this one stopped",
             )
         await self._sleep(seconds)
@@ -239,6 +246,7 @@ class _Pauses:
     """How long to wait before each further try: as told, else longer each time, with jitter."""
 
     def __init__(self, total: float) -> None:
+        self.total = total
         self._left, self._next = total, _FIRST_PAUSE
 
     def next(self, told: float | None) -> float | None:

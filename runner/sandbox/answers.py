@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.sandbox.store import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
 
 class Refusal(Exception):
@@ -57,6 +58,20 @@ class Call:
         if not isinstance(document, dict):
             raise Refusal(400, code, "The body is not a JSON object.")
         return document
+
+
+async def respond(
+    scope: Scope, receive: Receive, send: Send, below: str, answered: Callable[[Call], Response]
+) -> None:
+    """Answer one request of a service that lives under the path ``below``."""
+    if scope["type"] != "http":
+        return
+    call = await call_of(Request(scope, receive), below)
+    try:
+        response = answered(call)
+    except Refusal as refusal:
+        response = refused(refusal)
+    await response(scope, receive, send)
 
 
 async def call_of(request: Request, below: str) -> Call:

@@ -11,18 +11,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from starlette.requests import Request
-
 from runner.sandbox import dataverse_metadata, dataverse_rules, filters, seeds, store
 from runner.sandbox.answers import (
     Call,
     Refusal,
     answer,
-    call_of,
     key_values,
     number,
     options,
-    refused,
+    respond,
 )
 from runner.sandbox.dataverse_metadata import Entity, by_set
 
@@ -57,17 +54,13 @@ class Dataverse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, in one transaction."""
-        if scope["type"] != "http":
-            return
-        call = await call_of(Request(scope, receive), PATH)
-        try:
-            with store.opened(self.database) as opened:
-                if opened.is_new():
-                    seeds.dataverse(opened, self.seed)
-                response = _Service(opened, call, self.now()).answer()
-        except Refusal as refusal:
-            response = refused(refusal)
-        await response(scope, receive, send)
+        await respond(scope, receive, send, PATH, self._answered)
+
+    def _answered(self, call: Call) -> Response:
+        with store.opened(self.database) as opened:
+            if opened.is_new():
+                seeds.dataverse(opened, self.seed)
+            return _Service(opened, call, self.now()).answer()
 
 
 def app(

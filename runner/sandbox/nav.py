@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.sandbox import filters, nav_rules, seeds, store
@@ -18,11 +17,10 @@ from runner.sandbox.answers import (
     Call,
     Refusal,
     answer,
-    call_of,
     key_values,
     number,
     options,
-    refused,
+    respond,
 )
 from runner.sandbox.nav_metadata import Service, metadata, services
 
@@ -58,17 +56,13 @@ class Nav:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, in one transaction."""
-        if scope["type"] != "http":
-            return
-        call = await call_of(Request(scope, receive), PATH)
-        try:
-            with store.opened(self.database) as opened:
-                if opened.is_new():
-                    seeds.nav(opened, self.seed)
-                response = _Server(opened, call, self).answer()
-        except Refusal as refusal:
-            response = refused(refusal)
-        await response(scope, receive, send)
+        await respond(scope, receive, send, PATH, self._answered)
+
+    def _answered(self, call: Call) -> Response:
+        with store.opened(self.database) as opened:
+            if opened.is_new():
+                seeds.nav(opened, self.seed)
+            return _Server(opened, call, self).answer()
 
 
 def app(

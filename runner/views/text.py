@@ -115,7 +115,8 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         rest = total - min(total, shown if shown is not None else total)
         if rest:
             command = f"`sync-run plan {mapping['mapping']} --full`"
-            lines.append(f"  … {rest} more to {key} ({command} shows them)")
+            more = _fact(key, rest).replace(str(rest), f"{rest} more", 1)
+            lines.append(f"  … {more} ({command} shows them)")
     return "\n".join(lines) + "\n"
 
 

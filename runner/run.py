@@ -146,7 +146,10 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
 
 
 def _counted(summary: plan.MappingSummary, done: Mapping[str, int]) -> dict[str, int]:
-    """Count as Microsoft's job log does; records that a filter keeps out are counted apart."""
+    """Count as Microsoft's job log does; records that a filter keeps out are counted apart.
+
+    ``skipped`` are coupled pairs of which one left its filter: they rest until it comes back.
+    """
     return {
         "inserted": done.get("inserted", 0),
         "modified": done.get("modified", 0),
@@ -154,6 +157,7 @@ def _counted(summary: plan.MappingSummary, done: Mapping[str, int]) -> dict[str,
         "unchanged": summary.unchanged + summary.count(Kind.CONVERGE),
         "coupled": summary.count(Kind.COUPLE),
         "uncoupled": summary.count(Kind.UNCOUPLE),
+        "skipped": summary.filtered.get("coupled", 0),
         "failed": done.get("failed", 0) + summary.count(*FAILURES),
-        "filtered": sum(summary.filtered.values()),
+        "filtered": sum(n for side, n in summary.filtered.items() if side != "coupled"),
     }

@@ -18,6 +18,10 @@ _SYMBOLS = {
     "error": ("x", "31"),
 }
 _ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
+COUNTERS = (
+    "inserted", "modified", "deleted", "unchanged", "coupled", "uncoupled", "skipped", "failed",
+    "filtered",
+)  # fmt: skip
 _LONGEST = 60
 
 
@@ -70,7 +74,7 @@ def sentence(document: Document, paint: Paint | None = None) -> str:
 def report(document: Document, *, colour: bool = False) -> str:
     """Draw what an apply did: counters by mapping, then what failed."""
     paint = Paint(colour)
-    names = ["inserted", "modified", "unchanged", "coupled", "uncoupled", "failed", "filtered"]
+    names = [*COUNTERS]
     rows = [
         [name, *(str(counted[counter]) for counter in names)]
         for name, counted in document["counters"].items()

@@ -70,12 +70,7 @@ def test_text_is_drawn_from_json_alone(document: Document) -> None:
 def test_a_report(request: pytest.FixtureRequest) -> None:
     report = {
         "run": 7,
-        "counters": {
-            "customers": dict.fromkeys(
-                ("inserted", "modified", "unchanged", "coupled", "uncoupled", "failed", "filtered"),
-                1,
-            )
-        },
+        "counters": {"customers": {counter: n for n, counter in enumerate(text.COUNTERS)}},
         "failures": [
             {
                 "mapping": "customers",

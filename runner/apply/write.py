@@ -105,9 +105,8 @@ async def carry_out(
                     failed = counted["failed"]
                     done = counted["inserted"] + counted["modified"] + failed
                     tell(WritesDone(mapping=mapping.name, done=done, total=total, failed=failed))
-        except* SystemUnavailableError as group:
-            progress.stopped = str(group.exceptions[0])
-        if progress.stopped:
+        except SystemUnavailableError as error:
+            progress.stopped = str(error)
             break
     return progress
 
@@ -133,17 +132,23 @@ class _Writer:
         if writes:
             intents = pa.Table.from_pylist([_intent(a, w) for a, _, w in writes], schema=_INTENTS)
             journal.intend(self.connection, self.run, intents)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._side([w for w in writes if w[0].side == side], side))
-                for side in Side
-            ]
-        outcomes = [outcome for task in tasks for outcome in task.result()]
+        answers = await asyncio.gather(
+            *(self._side([w for w in writes if w[0].side == side], side) for side in Side),
+            return_exceptions=True,
+        )
+        gone = [answer for answer in answers if isinstance(answer, BaseException)]
+        for error in gone:
+            if not isinstance(error, SystemUnavailableError):
+                raise error
+        # What one system answered is kept, whatever became of the other.
+        outcomes = [o for answer in answers if isinstance(answer, list) for o in answer]
         settle(self.connection, self.mapping, self.run, outcomes)
         waiting = "a record it points to was not created"
         outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
         for outcome in outcomes:
             self._count(outcome)
+        if gone:
+            raise gone[0]
 
     def _stands(self, action: Action) -> bool:
         """Whether nothing that an action points to failed to be created in this run."""

@@ -74,13 +74,12 @@ WHERE status <> 'unchanged'"""
 
     def undecided(self) -> str:
         """Set aside records whose last create nobody knows the outcome of."""
-        return f"""UPDATE {self._tables.status} SET status = 'undecided'
+        status = self._tables.status
+        return f"""UPDATE {status} SET status = 'undecided'
 FROM (SELECT side, left_key, right_key FROM {JOURNAL}
       WHERE mapping = {text(self.mapping.name)} AND kind = 'create' AND outcome IS NULL) j
-WHERE (status = 'free left' AND j.side = 'right' AND "status".left_key = j.left_key)
-   OR (status = 'free right' AND j.side = 'left' AND "status".right_key = j.right_key)""".replace(
-            '"status".', f"{self._tables.status}."
-        )
+WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_key)
+   OR (status = 'free right' AND j.side = 'left' AND {status}.right_key = j.right_key)"""
 
     def judged(self) -> str:
         """Judge every field of every pair that changed or was found by a match."""

@@ -112,7 +112,7 @@ class Nav:
         """Send the writes side by side, as many at a time as there are connections."""
         for entity in {write.entity for write in batch}:
             await self._known(entity)
-        return await asyncio.gather(*(self._write(write) for write in batch))
+        return await odata.outcomes(self._write(write) for write in batch)
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,12 +13,13 @@ import msgspec
 
 from runner.connectors.problems import one_line
 from runner.errors import SystemUnavailableError
-from runner.wire import FieldType, Page, Reference, Type, Value
+from runner.wire import FieldType, Page, Reference, Type, Unknown, Value
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 
     from runner.connectors.http import Client, Reply
+    from runner.wire import Outcome
 
 _PYTHON: Mapping[Type, Any] = {
     Type.INTEGER: int | None,
@@ -141,6 +143,26 @@ async def _content(client: Client, url: str, headers: Mapping[str, str]) -> byte
     if reply.status != 200:  # noqa: PLR2004
         raise SystemUnavailableError(client.system, f"it refused to be read: {told(reply)}")
     return reply.content
+
+
+async def outcomes(writes: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
+    """Wait for writes that are sent side by side; one outcome for each, in their order.
+
+    A system that went away after it answered some is known by the others: of those nobody knows
+    what became of them.
+
+    Raises:
+        SystemUnavailableError: it answered none.
+
+    """
+    found = await asyncio.gather(*writes, return_exceptions=True)
+    gone = [answer for answer in found if isinstance(answer, BaseException)]
+    if gone and (len(gone) == len(found) or not isinstance(gone[0], SystemUnavailableError)):
+        raise gone[0]
+    return [
+        Unknown(message=str(answer)) if isinstance(answer, BaseException) else answer
+        for answer in found
+    ]
 
 
 def told(reply: Reply) -> str:

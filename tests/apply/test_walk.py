@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import ExitCode, StateHeldError
+from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
 from runner.model import Drift, UpdateConflict
 from runner.plan import Kind
 from runner.state import held
@@ -368,3 +368,23 @@ def test_a_field_may_be_called_like_anything(tmp_path: Path) -> None:
     assert made.apply().kinds() == []
     (row,) = right.rows["R"].values()
     assert {name: row[name] for name in names} == {name: f"{name} 'x'" for name in names}
+
+
+def test_a_system_that_goes_away_stops_the_run_and_what_the_other_did_is_kept(
+    small: World,
+) -> None:
+    small.shop.put("Customer", "20", Name="Beta")
+    small.desk.put("accounts", "g3", name="Gamma")
+
+    def away(_: object) -> None:
+        raise SystemUnavailableError("shop", "it did not answer")
+
+    small.shop.fails = away
+    told = small.apply()
+    assert told.exit_code is ExitCode.RECORDS_FAILED
+    assert told.counters["customers"]["inserted"] == 1
+    assert account(small, "Beta")
+    small.shop.fails = lambda _: None
+    assert small.apply().exit_code is ExitCode.DONE
+    assert small.apply().kinds() == []
+    assert len(small.shop.rows["Customer"]) == len(small.desk.rows["accounts"]) == 3

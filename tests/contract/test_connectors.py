@@ -467,3 +467,19 @@ def test_plain_http_is_refused_where_the_network_would_see_the_password() -> Non
     credentials = Credentials(token=Secret("x"))
     with pytest.raises(SystemUnavailableError, match="plain http"):
         Dataverse("crm", "http://crm.example.com", credentials)
+
+
+@EACH
+def test_a_system_that_goes_away_in_the_middle_leaves_what_it_answered(bench: Bench) -> None:
+    keys = [key for key, _ in bench.rows()]
+    bench.then(fine, *[refused] * 500)
+    outcomes = bench.write(*(bench.update(key, **{bench.kind.text: "New"}) for key in keys))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Unknown"] * 4 + ["Written"]
+
+
+@EACH
+def test_a_system_that_answers_no_write_at_all_is_told(bench: Bench) -> None:
+    key = first_key(bench)
+    bench.then(*[refused] * 500)
+    with pytest.raises(SystemUnavailableError, match="did not answer within"):
+        bench.write(bench.update(key, **{bench.kind.text: "New"}))

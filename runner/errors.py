@@ -91,6 +91,12 @@ class StateUnusableError(RunnerError):
     """The state file cannot be opened: damaged, of a newer version, or not writable."""
 
 
+class GuardError(RunnerError):
+    """What was read cannot be meant: nothing was planned or written."""
+
+    exit_code = ExitCode.STOPPED
+
+
 class StalePlanError(RunnerError):
     """A saved plan no longer fits what it was computed from."""
 

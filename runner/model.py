@@ -57,6 +57,29 @@ class UpdateConflict(StrEnum):
     FAIL = "fail"
     PREFER_LEFT = "prefer left"
     PREFER_RIGHT = "prefer right"
+    NEWEST = "newest"
+    """The side that was modified last; where that cannot be told, nobody."""
+
+
+class Granularity(StrEnum):
+    """What is in conflict when both sides changed: the same field, or the record as a whole."""
+
+    FIELD = "field"
+    RECORD = "record"
+
+
+class DeleteConflict(StrEnum):
+    """What becomes of a coupled record whose partner was deleted.
+
+    ``FAIL`` asks a person to uncouple it, ``UNCOUPLE`` lets it live alone, ``RESTORE`` makes the
+    deleted record anew, ``DELETE`` deletes it too. The last two happen only where the mapping
+    writes to that side at all; else it fails.
+    """
+
+    FAIL = "fail"
+    UNCOUPLE = "uncouple"
+    RESTORE = "restore"
+    DELETE = "delete"
 
 
 class Drift(StrEnum):
@@ -181,7 +204,8 @@ class Mapping:
 
     ``create`` holds the sides where missing records are created. ``match`` is tried in order: one
     criterion is a tuple of pairs that must all hold. ``defaults`` are values that new records of a
-    side start with, where no field mapping gives one.
+    side start with, where no field mapping gives one. ``conflict`` decides between records as
+    ``granularity`` asks for it; between fields each field decides for itself.
     """
 
     name: str
@@ -193,6 +217,9 @@ class Mapping:
     match: tuple[tuple[MatchPair, ...], ...] = ()
     fields: tuple[FieldMapping, ...]
     defaults: abc.Mapping[Side, tuple[tuple[str, Constant], ...]] = field(default_factory=dict)
+    granularity: Granularity = Granularity.FIELD
+    conflict: UpdateConflict = UpdateConflict.FAIL
+    deleted: DeleteConflict = DeleteConflict.FAIL
     at: Location
 
     def entity(self, side: Side) -> Entity:

@@ -153,7 +153,7 @@ def _counted(summary: plan.MappingSummary, done: Mapping[str, int]) -> dict[str,
     return {
         "inserted": done.get("inserted", 0),
         "modified": done.get("modified", 0),
-        "deleted": 0,
+        "deleted": done.get("deleted", 0),
         "unchanged": summary.unchanged + summary.count(Kind.CONVERGE),
         "coupled": summary.count(Kind.COUPLE),
         "uncoupled": summary.count(Kind.UNCOUPLE),

@@ -116,6 +116,9 @@ class Fake:
             return Rejected(code="404", message=f"{key} does not exist", missing=True)
         elif write.etag is not None and write.etag != self._etag(write.entity, key):
             return Drifted(message="changed meanwhile")
+        if write.kind is WriteKind.DELETE:
+            del records[str(key)]
+            return Written(key=str(key))
         values = {n: v.key if isinstance(v, Reference) else v for n, v in write.values.items()}
         self.put(write.entity, key, **values)
         self.afterwards(write)

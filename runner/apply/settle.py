@@ -10,6 +10,7 @@ import pyarrow as pa
 from runner.compile import Tables
 from runner.extract import batch
 from runner.model import Side
+from runner.plan import Kind
 from runner.state import couplings, journal
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def settle(
     """Record outcomes and advance couplings and base by those that were written."""
     connection.execute("BEGIN")
     journal.settle(connection, run, _outcomes(outcomes))
-    done = [outcome for outcome in outcomes if outcome.done]
+    gone = [o.left_key for o in outcomes if o.done and o.action.kind is Kind.DELETE]
+    if gone:
+        couplings.uncouple(connection, mapping.name, gone)
+    done = [o for o in outcomes if o.done and o.action.kind is not Kind.DELETE]
     if done:
         for side in Side:
             _returned(connection, mapping, side, done)

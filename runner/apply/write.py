@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 WINDOW = 1_000
 """Writes in doubt at the most, and writes a journal commit: two commits a window."""
 
-_WAVES = ((Kind.CREATE,), (Kind.UPDATE,))
+_COUNTERS = {Kind.CREATE: "inserted", Kind.UPDATE: "modified", Kind.DELETE: "deleted"}
+_WAVES = (Kind.CREATE, Kind.UPDATE)
 _INTENTS = pa.schema(
     [("action", pa.int64())]
     + [
@@ -91,23 +92,20 @@ async def carry_out(
     it up. Everything that was answered is kept.
     """
     progress = Progress()
-    for mapping in (m for m in mappings if m.name in chosen):
-        progress.counters[mapping.name] = Counter()
-        couplings.ensure_base(connection, mapping.name, mapping.base)
-        settle_local(connection, mapping, run)
-        writer = _Writer(connection, mapping, mappings, connectors, run, progress)
-        total = _total(connection, mapping)
-        try:
+    planned = [mapping for mapping in mappings if mapping.name in chosen]
+    writers = [_Writer(connection, m, mappings, connectors, run, progress) for m in planned]
+    try:
+        for writer in writers:
+            progress.counters[writer.mapping.name] = Counter()
+            couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
+            settle_local(connection, writer.mapping, run)
             for wave in _WAVES:
-                for window in _windows(connection, mapping, wave):
-                    await writer.send(window)
-                    counted = progress.counters[mapping.name]
-                    failed = counted["failed"]
-                    done = counted["inserted"] + counted["modified"] + failed
-                    tell(WritesDone(mapping=mapping.name, done=done, total=total, failed=failed))
-        except SystemUnavailableError as error:
-            progress.stopped = str(error)
-            break
+                await writer.carry_out(wave, tell)
+        # What others point to goes last.
+        for writer in reversed(writers):
+            await writer.carry_out(Kind.DELETE, tell)
+    except SystemUnavailableError as error:
+        progress.stopped = str(error)
     return progress
 
 
@@ -119,6 +117,19 @@ class _Writer:
     connectors: Mapping[str, Connector]
     run: int
     progress: Progress
+
+    async def carry_out(self, kind: Kind, tell: Tell) -> None:
+        """Do all actions of one kind."""
+        total = _total(self.connection, self.mapping)
+        for window in _windows(self.connection, self.mapping, kind):
+            await self.send(window)
+            counted = self.progress.counters[self.mapping.name]
+            failed = counted["failed"]
+            tell(
+                WritesDone(
+                    mapping=self.mapping.name, done=counted.total(), total=total, failed=failed
+                )
+            )
 
     async def send(self, window: Sequence[Action]) -> None:
         """Resolve, journal, send, settle one window."""
@@ -245,7 +256,7 @@ class _Writer:
     def _count(self, outcome: Settled) -> None:
         counters = self.progress.counters[self.mapping.name]
         if outcome.done:
-            counters["inserted" if outcome.action.kind is Kind.CREATE else "modified"] += 1
+            counters[_COUNTERS[outcome.action.kind]] += 1
             return
         counters["failed"] += 1
         if outcome.action.kind is Kind.CREATE:
@@ -283,12 +294,12 @@ def _resolved(action: Action, known: Mapping[str, str]) -> Action | None:
 
 
 def _windows(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, kinds: Sequence[Kind]
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, kind: Kind
 ) -> Iterator[list[Action]]:
     window: list[Action] = []
     # Fetched whole windows ahead of the transactions that settle them, hence a cursor of its own.
     with connection.cursor() as cursor:
-        for action in read(cursor, 'plan."action"', mapping.name, kinds):
+        for action in read(cursor, 'plan."action"', mapping.name, (kind,)):
             window.append(action)
             if len(window) == WINDOW:
                 yield window
@@ -299,7 +310,8 @@ def _windows(
 
 def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
     [(total,)] = connection.execute(
-        """SELECT count(*) FROM plan."action" WHERE mapping = ? AND kind IN ('create', 'update')""",
+        """SELECT count(*) FROM plan."action"
+        WHERE mapping = ? AND kind IN ('create', 'update', 'delete')""",
         [mapping.name],
     ).fetchall()
     return int(total)

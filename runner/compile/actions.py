@@ -20,7 +20,7 @@ from runner.compile.tables import (
     LABEL,
     Tables,
 )
-from runner.model import Side
+from runner.model import DeleteConflict, Side
 
 if TYPE_CHECKING:
     from runner.compile.creates import Creates
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from runner.model import Mapping
 
 NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
-_RANK = ["uncouple", "couple", "create", "update", "converge", "drift", "conflict", "error"]
+_RANK = [
+    "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY})
         WHEN c.left_key IS NULL
             THEN CASE WHEN r.{IN_SCOPE} THEN 'free right' ELSE 'filtered right' END
         WHEN l.{KEY} IS NULL AND r.{KEY} IS NULL THEN 'gone'
+        WHEN NOT (coalesce(l.{IN_SCOPE}, TRUE) AND coalesce(r.{IN_SCOPE}, TRUE)) THEN 'filtered'
         WHEN l.{KEY} IS NULL THEN 'deleted left'
         WHEN r.{KEY} IS NULL THEN 'deleted right'
-        WHEN NOT (l.{IN_SCOPE} AND r.{IN_SCOPE}) THEN 'filtered'
         WHEN {"TRUE" if whole else moved} THEN 'changed'
         ELSE 'unchanged' END AS status
 FROM (SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)}) c
@@ -85,6 +87,8 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
         plain = ",\n    ".join(f'{judge.plain(f)} AS "#v{f.number}"' for f in self.fields)
+        both, of_record = judge.of_record(self.fields)
+        agreed = ",\n    ".join(f'{of_record[f.number]} AS "#w{f.number}"' for f in self.fields)
         final = ",\n    ".join(f'{judge.verdict(f)} AS "#d{f.number}"' for f in self.fields)
         afters = ",\n    ".join(
             f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
@@ -96,6 +100,8 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
 SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
     l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
     {plain},
+    {both} AS "#both",
+    {agreed},
     {final},
     {afters},
     list_filter(CAST([{structs}] AS {FIELD_TYPE}[]), lambda f: f.verdict <> 'unchanged') AS fields
@@ -138,11 +144,14 @@ FROM (
             f"WHERE mapping = {text(self.mapping.name)} AND kind = {text(kind)}"
             for kind in ("couple", "create")
         )
-        return f"""{coupled_links(name)} UNION ALL {planned}"""
+        undone = f"""SELECT left_key FROM {ACTION}
+    WHERE mapping = {text(self.mapping.name)} AND kind IN ('uncouple', 'delete')"""
+        return f"""{coupled_links(name)} AND left_key NOT IN ({undone})
+UNION ALL {planned}"""
 
     @property
     def _created(self) -> tuple[Side, ...]:
-        return tuple(side for side in Side if side in self.mapping.create)
+        return tuple(side for side in Side if self.creates.possible(side))
 
     def _judged_field(self, field: CompiledField, judge: compare.Judge) -> str:
         decided = f'"#d{field.number}"'
@@ -263,7 +272,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
 
     def _findings(self) -> list[str]:
         status, found = self._tables.status, self._tables.found
-        name, left, right = self.mapping.name, self.mapping.left, self.mapping.right
+        _name, left, right = self.mapping.name, self.mapping.left, self.mapping.right
         parts = [
             _part("uncouple", status, where="status = 'gone'", label="NULL", fields=NO_FIELDS,
                   reason=text("the record is gone on both sides")),
@@ -271,15 +280,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
                   reason=text("an interrupted run may have made this record: several could be it"),
                   hint=text("delete the one too many, or couple it by hand")),
         ]  # fmt: skip
-        for side in Side:
-            entity = self.mapping.entity(side)
-            parts.append(
-                _part("error", status, where=f"status = 'deleted {side.value}'", label="NULL",
-                      fields=NO_FIELDS,
-                      reason=text(f"the coupled {entity.entity} was deleted in {entity.system}"),
-                      hint=f"{text(f'uncouple it first: `sync-run uncouple {name} ')} || "
-                           f"{side.other.value}_key || {text('`')}")
-            )  # fmt: skip
+        parts += [self._deleted(side) for side in Side]
         parts.append(
             f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
     NULL AS etag,
@@ -292,6 +293,34 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
 FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
         )
         return parts
+
+    def _deleted(self, side: Side) -> str:
+        """What follows where a coupled record of that side was deleted, and its partner lives."""
+        entity, alive = self.mapping.entity(side), side.other
+        status, deleted = self._tables.status, f"status = 'deleted {side.value}'"
+        told = text(f"the coupled {entity.entity} was deleted in {entity.system}")
+        policy = self.mapping.deleted
+        if policy is DeleteConflict.UNCOUPLE or self.creates.restores(side):
+            # What is restored is a new record: the old pair is forgotten, the new one coupled.
+            return _part(
+                "uncouple", status, where=deleted, label="NULL", fields=NO_FIELDS, reason=told
+            )
+        if policy is DeleteConflict.DELETE and self.mapping.direction.to(alive):
+            return f"""SELECT 'delete' AS kind, {text(alive.value)} AS side,
+    d.left_key, d.right_key,
+    s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint, {NO_FIELDS} AS fields
+FROM {status} d JOIN {self._tables.snapshot(alive)} s ON s.{KEY} = d.{alive.value}_key
+WHERE {deleted}"""
+        hint = text(f"uncouple it first: `sync-run uncouple {self.mapping.name} ")
+        return _part(
+            "error",
+            status,
+            where=deleted,
+            label="NULL",
+            fields=NO_FIELDS,
+            reason=told,
+            hint=f"{hint} || {alive.value}_key || {text('`')}",
+        )
 
 
 def field_name(field: CompiledField, side: Side) -> str:

@@ -14,17 +14,23 @@ from typing import TYPE_CHECKING
 from runner.compile import dialect, values
 from runner.compile.dialect import OTHER
 from runner.compile.fields import ROW
-from runner.model import Direction, Drift, Side, Unresolved, UpdateConflict
+from runner.compile.tables import MODIFIED
+from runner.model import Direction, Drift, Granularity, Side, Unresolved, UpdateConflict
 
 if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
     from runner.model import Mapping
 
-CONFLICT = {
-    UpdateConflict.FAIL: "conflict",
-    UpdateConflict.PREFER_LEFT: "to right",
-    UpdateConflict.PREFER_RIGHT: "to left",
+_CONFLICT = {
+    UpdateConflict.FAIL: "'conflict'",
+    UpdateConflict.PREFER_LEFT: "'to right'",
+    UpdateConflict.PREFER_RIGHT: "'to left'",
+    UpdateConflict.NEWEST: f"""CASE
+        WHEN l.{MODIFIED} > r.{MODIFIED} THEN 'to right'
+        WHEN l.{MODIFIED} < r.{MODIFIED} THEN 'to left'
+        ELSE 'conflict' END""",
 }
+"""Who wins, as SQL. Newest: a moment that is not known, or is the same, decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Judge:
 
     def verdict(self, field: CompiledField) -> str:
         """SQL of one of: unchanged, converged, to right, to left, conflict, drift, error."""
-        plain = f'"#v{field.number}"'
+        plain = f'"#w{field.number}"'
         arms = [
             f"WHEN {plain} = '{_to(side)}' AND {condition} THEN '{answer}'"
             for side in Side
@@ -44,17 +50,38 @@ class Judge:
         ]
         return f"CASE {' '.join(arms)} ELSE {plain} END" if arms else plain
 
+    def of_record(self, fields: tuple[CompiledField, ...]) -> tuple[str, dict[int, str]]:
+        """SQL that makes one verdict of all two-way fields that moved, where records must agree.
+
+        Returns the condition (both sides changed something), to be kept as ``"#both"``, and by
+        field number the verdict that follows.
+        """
+        verdicts = {f.number: f'"#v{f.number}"' for f in fields}
+        two_way = [f.number for f in fields if f.rule.direction is Direction.BOTH]
+        if self.mapping.granularity is Granularity.FIELD or not two_way:
+            return "FALSE", verdicts
+
+        def any_is(verdict: str) -> str:
+            return "(" + " OR ".join(f"{verdicts[n]} = '{verdict}'" for n in two_way) + ")"
+
+        both = f"{any_is('to left')} AND {any_is('to right')}"
+        decided = _CONFLICT[self.mapping.conflict]
+        for n in two_way:
+            moved = f"""{verdicts[n]} IN ('to left', 'to right')"""
+            verdicts[n] = f'CASE WHEN "#both" AND {moved} THEN {decided} ELSE "#v{n}" END'
+        return both, verdicts
+
     def plain(self, field: CompiledField) -> str:
-        """SQL of the verdict by base, left and right alone, before what the fields allow."""
+        """SQL of a field's verdict by base, left and right alone."""
         left, right = (self._moved(field, side) for side in Side)
         settled = f"CASE WHEN {left} OR {right} THEN 'converged' ELSE 'unchanged' END"
         alike = self._matched_alike(field)
         if field.rule.direction is Direction.BOTH:
-            decided = CONFLICT[field.rule.conflict]
+            decided = _CONFLICT[field.rule.conflict]
             return f"""CASE
             WHEN {field.same()} THEN {settled}
             WHEN {alike} THEN 'converged'
-            WHEN {left} AND {right} THEN '{decided}'
+            WHEN {left} AND {right} THEN {decided}
             WHEN {left} THEN 'to right'
             WHEN {right} THEN 'to left'
             ELSE 'unchanged' END"""
@@ -80,7 +107,7 @@ class Judge:
 
     def reason(self, field: CompiledField) -> str:
         """SQL of why a verdict is an error; NULL where it is none."""
-        plain = f'"#v{field.number}"'
+        plain = f'"#w{field.number}"'
         arms = [
             f"WHEN {plain} = '{_to(side)}' AND {condition} THEN {words}"
             for side in Side

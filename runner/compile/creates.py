@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.compile import compare, dialect, values
 from runner.compile.fields import ROW
 from runner.compile.tables import FIELD_TYPE, KEY, LABEL, PENDING, Tables
-from runner.model import Side
+from runner.model import DeleteConflict, Side
 
 if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
@@ -41,6 +41,21 @@ class Creates:
     seed: str
     lookups: dict[str, str]
 
+    def restores(self, side: Side) -> bool:
+        """Whether records that were deleted on that side are made anew."""
+        restore = self.mapping.deleted is DeleteConflict.RESTORE
+        return restore and self.mapping.direction.to(side)
+
+    def possible(self, side: Side) -> bool:
+        """Whether any record can be created on that side."""
+        return side in self.mapping.create or self.restores(side)
+
+    def _missing(self, side: Side) -> str:
+        """SQL condition on the status table: records that have no partner there and get one."""
+        statuses = [f"free {side.other.value}"] if side in self.mapping.create else []
+        statuses += [f"deleted {side.value}"] if self.restores(side) else []
+        return f"status IN ({', '.join(dialect.text(status) for status in statuses)})"
+
     def key_source(self, side: Side) -> KeySource:
         """Where the key of a new record on that side comes from."""
         key = self.mapping.entity(side).key
@@ -63,7 +78,7 @@ class Creates:
         )
         return f"""CREATE TABLE {tables.new(side)} AS
 WITH {numbers} free AS (
-    SELECT {source.value}_key AS "key" FROM {tables.status} WHERE status = 'free {source.value}'
+    SELECT {source.value}_key AS "key" FROM {tables.status} WHERE {self._missing(side)}
     EXCEPT SELECT {source.value}_key FROM {tables.found})
 SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
     {row}.{LABEL} AS label,
@@ -146,7 +161,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
               AS position
           FROM {tables.status} s ANTI JOIN {tables.found} m
               ON m.{source.value}_key = s.{source.value}_key
-          WHERE s.status = 'free {source.value}') JOIN untaken USING (position)
+          WHERE {self._missing(side)}) JOIN untaken USING (position)
 ),"""
 
     def _after(self, field: CompiledField, side: Side) -> str:

@@ -11,9 +11,9 @@ from runner.compile import dialect, match, values
 from runner.compile.actions import Actions, coupled_links
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of, unknown_field
-from runner.compile.tables import COUPLING, ETAG, HASH, IN_SCOPE, KEY, LABEL, Tables
+from runner.compile.tables import COUPLING, ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED, Tables
 from runner.errors import ConfigError, Location, Problem, nearest
-from runner.model import BaseColumn, Side
+from runner.model import BaseColumn, Side, UpdateConflict
 from runner.wire import Type, WireQuery
 
 if TYPE_CHECKING:
@@ -96,12 +96,22 @@ class CompiledMapping:
             sql=f"""CREATE TABLE {target} AS
 SELECT *, coalesce({scope}, FALSE) AS {IN_SCOPE},
     {label} AS {LABEL},
+    {self._modified(side)} AS {MODIFIED},
     {self.hash(side, [dialect.name(c.source) for c in self.hashed(side)])} AS {HASH}
 FROM (
     SELECT {self.canonical_key(side, KEY)} AS {KEY}, {ETAG},
         {columns}
     FROM {source})""",
         )
+
+    def _modified(self, side: Side) -> str:
+        """When a record changed; where either system tells no more than the day, the day."""
+        if not asks_when(self.rule):
+            return "CAST(NULL AS TIMESTAMP)"
+        moment = dialect.name(self.type(side).modified)
+        kinds = {self.type(s).fields[self.type(s).modified].type for s in Side}
+        moment = f"CAST({moment} AS DATE)" if kinds != {Type.INSTANT} else moment
+        return f"CAST({moment} AS TIMESTAMP)"
 
     def hashed(self, side: Side) -> tuple[BaseColumn, ...]:
         """The base columns of that side that hold a field's value (and no constant)."""
@@ -157,7 +167,7 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
     def deciding(self) -> tuple[Statement, ...]:
         """Judge, and add the actions to the plan."""
         actions, creates = self._actions, self._actions.creates
-        created = tuple(side for side in Side if side in self.rule.create)
+        created = tuple(side for side in Side if creates.possible(side))
         statements = [
             Statement(purpose="the verdict on every field", sql=actions.judged()),
             *(
@@ -222,6 +232,12 @@ def compile_project(
     return tuple(compiled)
 
 
+def asks_when(mapping: Mapping) -> bool:
+    """Whether a mapping needs to know when records changed."""
+    policies = {mapping.conflict, *(rule.conflict for rule in mapping.fields)}
+    return UpdateConflict.NEWEST in policies
+
+
 def _missing_entities(
     mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
 ) -> abc.Iterator[Problem]:
@@ -239,6 +255,9 @@ def _side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.I
         rule = mapping.entity(side)
         yield from unknown_field(rule.key, entity, rule.at)
         yield from unknown_field(rule.label, entity, rule.at)
+        if asks_when(mapping) and not entity.modified:
+            what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
+            yield Problem(mapping.at, what, "let one side be preferred")
         for name, _ in mapping.defaults.get(side, ()):
             yield from unknown_field(name, entity, rule.at)
         if rule.filter is not None:
@@ -290,7 +309,7 @@ def _compiled(
             side: WireQuery(entity=mapping.entity(side).entity, fields=_read(mapping, side, entity))
             for side, entity in zip(Side, types, strict=True)
         },
-        key_sources={side: creates.key_source(side) for side in mapping.create},
+        key_sources={side: creates.key_source(side) for side in Side if creates.possible(side)},
         base=tuple(_base_column(field, side) for field in fields for side in Side),
         _actions=Actions(mapping=mapping, fields=fields, creates=creates, lookups=lookups),
         _match=tuple(match.criteria(mapping, fields, types, lookups)),
@@ -308,6 +327,7 @@ def _read(mapping: Mapping, side: Side, entity: EntityType) -> tuple[str, ...]:
         *(pair.left if side is Side.LEFT else pair.right for pair in pairs),
         *(expression.fields_of(expression.parse(rule.filter.text)) if rule.filter else ()),
         rule.label or entity.label,
+        entity.modified if asks_when(mapping) else "",
     ]
     return tuple(dict.fromkeys(name for name in names if name))
 

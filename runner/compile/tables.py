@@ -32,7 +32,9 @@ PENDING = "known-after-apply:"
 """What a key that only the system can give stands as until it did: this, then
 ``<side>:<mapping>:<key of the partner>``."""
 
-KEY, ETAG, LABEL, IN_SCOPE, HASH = (f'"#{n}"' for n in ("key", "etag", "label", "in_scope", "hash"))
+KEY, ETAG, LABEL, IN_SCOPE, HASH, MODIFIED = (
+    f'"#{n}"' for n in ("key", "etag", "label", "in_scope", "hash", "modified")
+)
 
 
 @dataclass(frozen=True, slots=True)

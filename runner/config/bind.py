@@ -9,10 +9,12 @@ from runner import expression
 from runner.errors import Problem, nearest
 from runner.model import (
     Constant,
+    DeleteConflict,
     Direction,
     Drift,
     Entity,
     FieldMapping,
+    Granularity,
     Mapping,
     MatchPair,
     Side,
@@ -66,9 +68,18 @@ class Binder:
             match=tuple(self._match((left, right))),
             fields=fields,
             defaults=dict(self._defaults((left, right))),
+            granularity=Granularity(self._told("granularity", "field")),
+            conflict=self._conflict({}, (), (left, right)),
+            deleted=DeleteConflict(self._told("delete", "fail")),
             at=self.document.at(("mapping",)),
         )
         return None if self.problems else mapping
+
+    def _told(self, key: str, otherwise: str) -> str:
+        """What ``conflict:`` says of the mapping, or of the project."""
+        of_project = self.defaults.get("conflict", {}).get(key, otherwise)
+        told: str = self.document.value.get("conflict", {}).get(key, of_project)
+        return told
 
     def _say(self, path: Path, what: str, hint: str = "", *, key: bool = False) -> None:
         at = self.document.key_at(path) if key else self.document.at(path)
@@ -249,8 +260,8 @@ class Binder:
         )
         none: tuple[Any, Path] = ("fail", ())
         policy, at = next(((p, a) for p, a in told if p is not None), none)
-        if policy == "fail":
-            return UpdateConflict.FAIL
+        if isinstance(policy, str):
+            return UpdateConflict(policy)
         name = policy["prefer"]
         if name not in sides:
             self._say((*at, "prefer"), f"there is no system '{name}' here", nearest(name, sides))

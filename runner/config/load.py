@@ -80,7 +80,7 @@ def _state(document: Document, environment: str) -> Path:
 def digest(project: Project) -> str:
     """Return the SHA-256 of what a project means: places, comments and layout do not count."""
     meaning = asdict(project)
-    for key in ("root", "state", "environment"):
+    for key in ("name", "root", "state", "environment"):
         del meaning[key]
     told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()

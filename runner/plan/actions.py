@@ -20,6 +20,8 @@ class Kind(StrEnum):
     COUPLE = "couple"
     """Two records that are the same are tied together; neither is written."""
     UNCOUPLE = "uncouple"
+    DELETE = "delete"
+    """The partner was deleted, and the mapping says that this one goes too."""
     CONVERGE = "converge"
     """Both sides agree by themselves; only the base moves. Nobody needs to see it."""
     DRIFT = "drift"
@@ -27,7 +29,7 @@ class Kind(StrEnum):
     ERROR = "error"
 
 
-CHANGES = (Kind.CREATE, Kind.UPDATE, Kind.COUPLE, Kind.UNCOUPLE)
+CHANGES = (Kind.CREATE, Kind.UPDATE, Kind.COUPLE, Kind.UNCOUPLE, Kind.DELETE)
 """What makes a plan one that has something to do."""
 FINDINGS = (Kind.DRIFT, Kind.CONFLICT, Kind.ERROR)
 FAILURES = (Kind.CONFLICT, Kind.ERROR)

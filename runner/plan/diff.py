@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.compile import ACTION_DDL
+from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
@@ -48,10 +49,34 @@ def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping)
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
     for statement in mapping.status(whole=whole):
         _run(connection, statement)
+    _must_not_be_empty(connection, mapping)
     _run(connection, mapping.base_view(fitting) if kept else mapping.empty_base())
     for statement in (*mapping.matching(), *mapping.deciding()):
         _run(connection, statement)
     return _summary(connection, mapping)
+
+
+def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> None:
+    """Refuse to read "there is nothing" as "everything was deleted".
+
+    Raises:
+        GuardError: a system returned no record at all of an entity that has coupled ones.
+
+    """
+    [(coupled,)] = connection.execute(
+        "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
+    ).fetchall()
+    for side in Side:
+        snapshot = mapping.tables.snapshot(side)
+        [(read,)] = connection.execute(f"SELECT count(*) FROM {snapshot}").fetchall()
+        if coupled and not read:
+            entity = mapping.rule.entity(side)
+            raise GuardError(
+                f"{entity.system} returned no {entity.entity} at all, and {coupled} are coupled "
+                f"(mapping {mapping.name})",
+                hint="is it the right company, with all permissions? "
+                "If they are gone indeed, uncouple them",
+            )
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:

@@ -25,6 +25,7 @@ SHOWN = (
     Kind.UPDATE,
     Kind.COUPLE,
     Kind.UNCOUPLE,
+    Kind.DELETE,
     Kind.DRIFT,
     Kind.CONFLICT,
     Kind.ERROR,

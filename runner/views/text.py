@@ -13,6 +13,7 @@ _SYMBOLS = {
     "update": ("~", "33"),
     "couple": ("=", "36"),
     "uncouple": ("-", "36"),
+    "delete": ("-", "31"),
     "drift": ("?", "35"),
     "conflict": ("!", "31"),
     "error": ("x", "31"),
@@ -60,8 +61,7 @@ def sentence(document: Document, paint: Paint | None = None) -> str:
         f"{counts.get(kind, 0)} to {verb}"
         for kind, verb in (("create", "create"), ("update", "update"), ("couple", "couple"))
     ]
-    if counts.get("uncouple"):
-        words.append(f"{counts['uncouple']} to uncouple")
+    words += [f"{counts[kind]} to {kind}" for kind in ("uncouple", "delete") if counts.get(kind)]
     line = "No changes." if not document["changes"] else f"Plan: {', '.join(words)}."
     if counts.get("drift"):
         line += f" {_plural(counts['drift'], 'drifted record')}."

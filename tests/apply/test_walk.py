@@ -190,6 +190,8 @@ def test_two_candidates_are_a_finding_and_never_a_guess(small: World) -> None:
 
 
 def test_a_record_deleted_on_one_side_asks_to_be_uncoupled(small: World) -> None:
+    small.shop.put("Customer", "20", Name="Another")
+    small.apply()
     small.desk.remove("accounts", account(small, "Alpha"))
     told = small.apply()
     (error,) = told.actions(Kind.ERROR)
@@ -199,6 +201,8 @@ def test_a_record_deleted_on_one_side_asks_to_be_uncoupled(small: World) -> None
 
 
 def test_a_record_gone_on_both_sides_is_uncoupled(small: World) -> None:
+    small.shop.put("Customer", "20", Name="Another")
+    small.apply()
     small.desk.remove("accounts", account(small, "Alpha"))
     small.shop.remove("Customer", "10")
     assert small.apply().kinds() == [("customers", "uncouple", None)]

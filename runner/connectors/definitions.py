@@ -1,22 +1,24 @@
-"""Dataverse's own description of its tables: ``EntityDefinitions`` (protocols A3)."""
+"""Dataverse's own description of its tables: ``EntityDefinitions`` (protocols A3, A5)."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from runner.connectors import odata
-from runner.errors import SystemUnavailableError
+from runner.connectors.http import Request
+from runner.connectors.rows import Column, decoded
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from runner.connectors.http import Client
+
+Told = TypeVar("Told")
 
 _TYPES: Mapping[str, Type] = {
     "String": Type.TEXT,
@@ -36,15 +38,18 @@ _TYPES: Mapping[str, Type] = {
     "Customer": Type.REFERENCE,
     "Owner": Type.REFERENCE,
 }
-_MORE = {
-    "StringAttributeMetadata": "MaxLength",
-    "MemoAttributeMetadata": "MaxLength",
-    "MoneyAttributeMetadata": "Precision",
-    "DecimalAttributeMetadata": "Precision",
-    "DoubleAttributeMetadata": "Precision",
-    "DateTimeAttributeMetadata": "Format",
-    "LookupAttributeMetadata": "Targets",
+_LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
+_DETAILS: Mapping[str, tuple[str, Collection[str]]] = {
+    "StringAttributeMetadata": ("MaxLength", {"String"}),
+    "MemoAttributeMetadata": ("MaxLength", {"Memo"}),
+    "MoneyAttributeMetadata": ("Precision", {"Money"}),
+    "DecimalAttributeMetadata": ("Precision", {"Decimal"}),
+    "DoubleAttributeMetadata": ("Precision", {"Double"}),
+    "DateTimeAttributeMetadata": ("Format", {"DateTime"}),
+    "LookupAttributeMetadata": ("Targets", _LOOKUPS),
 }
+"""What only attributes of one kind tell, and the types of these attributes."""
+
 _NAMES = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
 _ATTRIBUTES = (
     "Attributes($select=LogicalName,AttributeType,IsValidForCreate,IsValidForUpdate,IsValidForRead)"
@@ -53,36 +58,36 @@ _RELATIONS = (
     "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
     "ReferencingEntityNavigationPropertyName)"
 )
+TARGET = "Microsoft.Dynamics.CRM.lookuplogicalname"
+"""The annotation that tells what a lookup of several targets points to."""
+
+_NAMES_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One entity set: its type, and how its lookups are read and written.
+    """One entity set: its type, its columns by field, and how its lookups are written.
 
-    ``navigation`` holds for each lookup the navigation property by target entity set;
-    ``companions`` the read-only fields that tell what a lookup of several targets points to, with
-    the lookup each belongs to.
+    ``navigation`` holds for each lookup the navigation property by target entity set.
     """
 
     type: EntityType
+    columns: Mapping[str, Column]
     navigation: Mapping[str, Mapping[str, str]]
-    companions: Mapping[str, str]
 
-    def property(self, name: str) -> str:
-        """The property that a field is read from."""
-        return f"_{name}_value" if self.type.fields[name].type is Type.REFERENCE else name
-
-    def selected(self, name: str) -> str:
-        """The property to select for a field; a companion comes along with its lookup."""
-        return self.property(self.companions.get(name, name))
+    @property
+    def key(self) -> Column:
+        """The column of the key."""
+        return self.columns[self.type.key]
 
 
 class Definitions:
     """Asks an organisation for definitions, for each entity set once."""
 
-    def __init__(self, system: str, base: str, client: Client) -> None:
-        self._system, self._base, self._client = system, base, client
+    def __init__(self, base: str, client: Client) -> None:
+        self._base, self._client = base, client
         self._known: dict[str, Definition] = {}
+        self._sets: dict[str, str | None] = {}
         self._asking = asyncio.Lock()
 
     def known(self, entity: str) -> Definition | None:
@@ -90,113 +95,182 @@ class Definitions:
         return self._known.get(entity)
 
     async def of(self, entities: Sequence[str]) -> Sequence[Definition]:
-        """Return the definitions of those entity sets that exist, in the order asked."""
+        """Return the definitions of those entity sets that exist, in the order asked.
+
+        Raises:
+            SystemUnavailableError: the organisation does not tell them.
+
+        """
         async with self._asking:
-            missing = [name for name in entities if name not in self._known]
+            missing = [name for name in dict.fromkeys(entities) if name not in self._known]
             if missing:
-                condition = _either("EntitySetName", missing)
-                expand = f"&$expand={_ATTRIBUTES},{_RELATIONS}"
-                told = await self._get(
-                    f"EntityDefinitions?$select={_NAMES}&$filter={condition}{expand}"
-                )
-                sets = await self._sets(told)
-                for found in told:
-                    more = await self._more(found["LogicalName"])
-                    self._known[found["EntitySetName"]] = _definition(found, more, sets)
+                await self._ask(missing)
         return [self._known[name] for name in entities if name in self._known]
 
-    async def _sets(self, told: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-        """Learn which entity sets the lookups lead to: relationships tell logical names alone."""
-        targets = {r["ReferencedEntity"] for one in told for r in one["ManyToOneRelationships"]}
-        if not targets:
-            return {}
-        condition = _either("LogicalName", sorted(targets))
-        found = await self._get(
-            f"EntityDefinitions?$select=LogicalName,EntitySetName&$filter={condition}"
+    async def _ask(self, missing: Sequence[str]) -> None:
+        chosen = f"$filter={_either('EntitySetName', missing)}&$expand={_ATTRIBUTES},{_RELATIONS}"
+        told = await self._get(f"EntityDefinitions?$select={_NAMES}&{chosen}", _Told)
+        self._sets |= {one.name: one.set for one in told}
+        asked = [(one, kind) for one in told for kind in _kinds(one)]
+        answers = await asyncio.gather(
+            *(self._details(one.name, kind) for one, kind in asked), return_exceptions=True
         )
-        return {one["LogicalName"]: one["EntitySetName"] for one in found}
+        details: dict[str, dict[str, _Detail]] = {one.name: {} for one in told}
+        for (one, _), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            details[one.name] |= {detail.name: detail for detail in answer}
+        await self._name_targets(details.values())
+        for one in told:
+            self._known[one.set] = _definition(one, details[one.name], self._sets)
 
-    async def _more(self, logical: str) -> Mapping[str, Mapping[str, Any]]:
-        """Read what only the derived kinds of attributes tell: lengths, scales, targets."""
-        more: dict[str, dict[str, Any]] = {}
-        for kind, name in _MORE.items():
-            attributes = f"EntityDefinitions(LogicalName='{logical}')/Attributes"
-            path = f"{attributes}/Microsoft.Dynamics.CRM.{kind}"
-            for found in await self._get(f"{path}?$select=LogicalName,{name}"):
-                more.setdefault(found["LogicalName"], {})[name] = found.get(name)
-        return more
+    async def _details(self, logical: str, kind: str) -> Sequence[_Detail]:
+        attributes = f"EntityDefinitions(LogicalName='{logical}')/Attributes"
+        path = f"{attributes}/Microsoft.Dynamics.CRM.{kind}?$select=LogicalName,{_DETAILS[kind][0]}"
+        return await self._get(path, _Detail)
 
-    async def _get(self, path: str) -> list[dict[str, Any]]:
-        reply = await self._client.read(f"{self._base}/{path.replace(' ', '%20')}", odata.HEADERS)
-        if reply.status != HTTPStatus.OK:
-            raise SystemUnavailableError(
-                self._system, f"it does not describe its entities: {odata.told(reply)}"
-            )
-        try:
-            document = msgspec.json.decode(reply.content, type=dict[str, Any])
-            return list(document["value"])
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
-            raise SystemUnavailableError(
-                self._system, "its description of entities cannot be read"
-            ) from error
+    async def _name_targets(self, details: Iterable[Mapping[str, _Detail]]) -> None:
+        """Learn which entity sets lookups lead to: attributes tell logical names alone."""
+        targets = {
+            name for found in details for detail in found.values() for name in detail.targets
+        }
+        unknown = sorted(targets - set(self._sets))
+        for start in range(0, len(unknown), _NAMES_AT_ONCE):
+            names = _either("LogicalName", unknown[start : start + _NAMES_AT_ONCE])
+            path = f"EntityDefinitions?$select=LogicalName,EntitySetName&$filter={names}"
+            self._sets |= {one.name: one.set for one in await self._get(path, _Set) if one.set}
+
+    async def _get(self, path: str, kind: type[Told]) -> Sequence[Told]:
+        decoder: msgspec.json.Decoder[_Answer[Told]] = msgspec.json.Decoder(_Answer[kind])  # type: ignore[valid-type]
+        request = Request(
+            method="GET",
+            url=f"{self._base}/{path.replace(' ', '%20')}",
+            headers=odata.HEADERS,
+            about="EntityDefinitions",
+        )
+        answer = await self._client.read(request, lambda content: decoded(content, decoder))
+        return answer.value
 
 
-def _either(name: str, values: Sequence[str]) -> str:
+class _Set(msgspec.Struct):
+    name: str = msgspec.field(name="LogicalName")
+    set: str | None = msgspec.field(name="EntitySetName")
+
+
+class _Attribute(msgspec.Struct):
+    name: str = msgspec.field(name="LogicalName")
+    type: str = msgspec.field(name="AttributeType")
+    create: bool | None = msgspec.field(name="IsValidForCreate")
+    update: bool | None = msgspec.field(name="IsValidForUpdate")
+    read: bool | None = msgspec.field(name="IsValidForRead")
+
+
+class _Relation(msgspec.Struct):
+    attribute: str = msgspec.field(name="ReferencingAttribute")
+    target: str = msgspec.field(name="ReferencedEntity")
+    property: str = msgspec.field(name="ReferencingEntityNavigationPropertyName")
+
+
+class _Told(msgspec.Struct):
+    name: str = msgspec.field(name="LogicalName")
+    set: str = msgspec.field(name="EntitySetName")
+    key: str = msgspec.field(name="PrimaryIdAttribute")
+    label: str | None = msgspec.field(name="PrimaryNameAttribute")
+    attributes: list[_Attribute] = msgspec.field(name="Attributes")
+    relations: list[_Relation] = msgspec.field(name="ManyToOneRelationships")
+
+
+class _Detail(msgspec.Struct):
+    name: str = msgspec.field(name="LogicalName")
+    max_length: int | None = msgspec.field(default=None, name="MaxLength")
+    precision: int | None = msgspec.field(default=None, name="Precision")
+    format: str | None = msgspec.field(default=None, name="Format")
+    targets: tuple[str, ...] = msgspec.field(default=(), name="Targets")
+
+
+class _Answer(msgspec.Struct, Generic[Told]):
+    value: list[Told]
+
+
+def _either(name: str, values: Iterable[str]) -> str:
     return " or ".join(f"{name} eq {odata.text(value)}" for value in values)
 
 
+def _kinds(told: _Told) -> Sequence[str]:
+    """Name the kinds of attributes that an entity has and that have more to tell."""
+    there = {attribute.type for attribute in told.attributes}
+    return [kind for kind, (_, types) in _DETAILS.items() if not there.isdisjoint(types)]
+
+
 def _definition(
-    told: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]], sets: Mapping[str, str]
+    told: _Told, details: Mapping[str, _Detail], sets: Mapping[str, str | None]
 ) -> Definition:
-    navigation: dict[str, dict[str, str]] = {}
-    for relation in told["ManyToOneRelationships"]:
-        target = sets.get(relation["ReferencedEntity"])
-        if target:
-            names = navigation.setdefault(relation["ReferencingAttribute"], {})
-            names[target] = relation["ReferencingEntityNavigationPropertyName"]
-    fields = {
-        attribute["LogicalName"]: _field(
-            attribute, more.get(attribute["LogicalName"], {}), navigation
-        )
-        for attribute in told["Attributes"]
-        if attribute["AttributeType"] in _TYPES and attribute["IsValidForRead"]
-    }
-    companions = {
-        f"{attribute['LogicalName']}type": attribute["LogicalName"]
-        for attribute in told["Attributes"]
-        if attribute["AttributeType"] in ("Customer", "Owner")
-        or len(more.get(attribute["LogicalName"], {}).get("Targets") or ()) > 1
-    }
-    for name in companions:
-        fields[name] = FieldType(name=name, type=Type.TEXT, on_create=False, on_update=False)
-    key = told["PrimaryIdAttribute"]
+    fields: dict[str, FieldType] = {}
+    columns: dict[str, Column] = {}
+    navigation: dict[str, Mapping[str, str]] = {}
+    for attribute in told.attributes:
+        if attribute.type not in _TYPES or not attribute.read:
+            continue
+        detail = details.get(attribute.name) or _Detail(attribute.name)
+        name = attribute.name
+        if attribute.type in _LOOKUPS:
+            navigation[name] = _navigation(name, detail.targets, told.relations, sets)
+        fields[name] = _field(attribute, detail, tuple(navigation.get(name, ())))
+        columns[name] = _column(fields[name])
+        if len(detail.targets) > 1 or attribute.type in ("Customer", "Owner"):
+            companion = f"{name}type"
+            fields[companion] = FieldType(
+                name=companion, type=Type.TEXT, on_create=False, on_update=False
+            )
+            columns[companion] = _companion(companion, columns[name])
     return Definition(
         type=EntityType(
-            name=told["EntitySetName"],
-            key=key,
+            name=told.set,
+            key=told.key,
             fields=fields,
             modified="modifiedon" if "modifiedon" in fields else "",
-            label=told.get("PrimaryNameAttribute") or "",
+            label=told.label if told.label in fields else "",
         ),
+        columns=columns,
         navigation=navigation,
-        companions=companions,
     )
 
 
-def _field(
-    attribute: Mapping[str, Any],
-    more: Mapping[str, Any],
-    navigation: Mapping[str, Mapping[str, str]],
-) -> FieldType:
-    name, kind = attribute["LogicalName"], _TYPES[attribute["AttributeType"]]
-    if more.get("Format") == "DateOnly":
-        kind = Type.DATE
+def _navigation(
+    attribute: str,
+    targets: Sequence[str],
+    relations: Sequence[_Relation],
+    sets: Mapping[str, str | None],
+) -> Mapping[str, str]:
+    """Say for each target by which property it is bound (A5).
+
+    Owners are bound by one property for users and teams alike; it belongs to a relation with
+    ``owner``, which is no entity of its own.
+    """
+    known = {r.target: r.property for r in relations if r.attribute == attribute}
+    shared = known.get("owner") or (next(iter(known.values())) if len(known) == 1 else None)
+    found = {sets.get(target): known.get(target, shared) for target in targets or known}
+    return {name: bound for name, bound in found.items() if name and bound}
+
+
+def _field(attribute: _Attribute, detail: _Detail, targets: tuple[str, ...]) -> FieldType:
+    kind = Type.DATE if detail.format == "DateOnly" else _TYPES[attribute.type]
     return FieldType(
-        name=name,
+        name=attribute.name,
         type=kind,
-        max_length=more.get("MaxLength"),
-        scale=more.get("Precision"),
-        on_create=bool(attribute["IsValidForCreate"]),
-        on_update=bool(attribute["IsValidForUpdate"]),
-        targets=tuple(navigation.get(name, {})),
+        max_length=detail.max_length,
+        scale=detail.precision,
+        on_create=bool(attribute.create),
+        on_update=bool(attribute.update),
+        targets=targets,
     )
+
+
+def _column(field: FieldType) -> Column:
+    read = f"_{field.name}_value" if field.type is Type.REFERENCE else field.name
+    return Column(name=field.name, property=read, type=field.type, select=read)
+
+
+def _companion(name: str, lookup: Column) -> Column:
+    told = f"{lookup.property}@{TARGET}"
+    return Column(name=name, property=told, type=Type.TEXT, select=lookup.select, annotation=True)

@@ -1,75 +1,86 @@
 """How requests are sent: who we are, how long we wait, what is tried again and what is not.
 
 A read is tried again until its time is up. A write is tried again only where it is certain that
-the server did not act; where it may have acted, the answer is ``MaybeDone`` and nobody sends it a
+the server did not act; where it may have acted, ``MaybeSentError`` says so and nobody sends it a
 second time (protocols D1, D2).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import re
+from base64 import b64encode
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlsplit
 
 import httpx
 
-from runner.connectors.problems import Fault, fault_of, one_line
+from runner.connectors.failures import MaybeSentError, NotSentError, translated
+from runner.connectors.patience import (
+    Allowance,
+    Clock,
+    Patience,
+    Standstill,
+    backoff,
+    retry_after,
+)
+from runner.connectors.problems import Fault, UnreadableError, fault_of, one_line
 from runner.errors import SystemUnavailableError
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Mapping
+
     from runner.connectors.secret import Secret
 
-Transport = Callable[[], httpx.AsyncBaseTransport]
-Sleep = Callable[[float], Awaitable[None]]
+    Transport = Callable[[], httpx.AsyncBaseTransport]
+
+Read = TypeVar("Read")
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_BUSY = frozenset({429, 503})
-_LOST = frozenset({408, 500, 502, 504})
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are: a bearer token, or a user with a password."""
+    """Who we are: a bearer token, or a user with a password; neither: nobody."""
 
     token: Secret | None = None
     user: str = ""
     password: Secret | None = None
 
-    def authorization(self) -> httpx.Auth | None:
-        """What each request carries."""
+    def authorization(self) -> str:
+        """What each request carries; empty for nobody."""
         if self.token is not None:
-            return _Bearer(self.token)
+            return f"Bearer {self.token.reveal()}"
         if self.password is not None:
-            return httpx.BasicAuth(self.user, self.password.reveal())
-        return None
+            pair = f"{self.user}:{self.password.reveal()}"
+            return f"Basic {b64encode(pair.encode()).decode()}"
+        return ""
+
+    def hidden(self, text: str) -> str:
+        """Take what is secret out of a text, should a server or a library have repeated it."""
+        secrets = [s.reveal() for s in (self.token, self.password) if s is not None]
+        for secret in (self.authorization().rpartition(" ")[2], *secrets):
+            text = text.replace(secret, "****") if secret else text
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long is waited, in seconds: for a connection, for an answer, and with all repeats.
+class Request:
+    """What is sent. ``url`` goes over the wire letter by letter; ``about`` is for messages."""
 
-    ``away`` is the time for a server that cannot even be reached, ``total`` for one that is busy.
-    """
-
-    connect: float = 10.0
-    answer: float = 120.0
-    away: float = 20.0
-    total: float = 300.0
-
-
-class NotSentError(Exception):
-    """The request never reached the server."""
-
-
-class MaybeSentError(Exception):
-    """The request may have reached the server, and no answer came."""
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    about: str
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +94,7 @@ class Reply:
     @property
     def fault(self) -> Fault:
         """The error that it tells of."""
-        return fault_of(self.status, self.headers.get("content-type", ""), self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class MaybeDone:
-    """A write of which nobody knows whether the server did it."""
-
-    message: str
+        return fault_of(self.status, self.content)
 
 
 class Client:
@@ -105,197 +109,225 @@ class Client:
         workers: int,
         transport: Transport | None = None,
         patience: Patience | None = None,
-        sleep: Sleep = asyncio.sleep,
+        clock: Clock | None = None,
     ) -> None:
-        host = urlsplit(url)
-        if (
-            host.scheme == "http"
-            and credentials
-            and transport is None
-            and host.hostname not in _LOOPBACK
-        ):
-            raise SystemUnavailableError(
-                system, "plain http would show the password to the network", hint="use https"
-            )
-        self.system = system
-        self._patience = patience or Patience()
-        self._sleep = sleep
-        self._idle: asyncio.Queue[httpx.AsyncClient] = asyncio.Queue()
-        self._clients = [
-            httpx.AsyncClient(
-                auth=credentials.authorization() if credentials else None,
-                transport=transport() if transport else None,
-                timeout=httpx.Timeout(self._patience.answer, connect=self._patience.connect),
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            )
-            for _ in range(workers)
-        ]
-        for client in self._clients:
-            self._idle.put_nowait(client)
+        self.system, self.workers = system, workers
+        self.patience, self.clock = patience or Patience(), clock or Clock()
+        self._credentials = credentials or Credentials()
+        _check(system, url, self._credentials, in_process=transport is not None)
+        self._transport = transport
+        self._standstill = Standstill(self.clock)
+        self._places = asyncio.Semaphore(workers)
+        self._idle: list[httpx.AsyncClient] = []
+        self._trust: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """Close all connections."""
-        for client in self._clients:
-            await client.aclose()
+        while self._idle:
+            await self._idle.pop().aclose()
 
-    async def read(self, url: str, headers: Mapping[str, str]) -> Reply:
-        """Get something; a server that is busy or away is asked again until the time is up.
+    async def read(self, request: Request, understood: Callable[[bytes], Read]) -> Read:
+        """Get something; a server that is busy, away or stammers is asked again.
+
+        ``understood`` makes of the body what is wanted; it may raise ``UnreadableError``.
 
         Raises:
-            SystemUnavailableError: it stayed away, or does not let us in.
+            SystemUnavailableError: it stayed away, refuses, or cannot be understood.
 
         """
-        pauses, away = _Pauses(self._patience.total), _Pauses(self._patience.away)
+        tries = _Tries(self, request)
         while True:
+            reply, away = None, False
             try:
-                reply = await self._send("GET", url, headers, None)
-            except NotSentError as error:
-                await self._pause(away, str(error), None)
-                continue
-            except MaybeSentError as error:
-                await self._pause(pauses, str(error), None)
-                continue
-            if reply.status in _BUSY | _LOST:
-                await self._pause(pauses, reply.fault.words, reply)
-                continue
-            self._let_in(reply)
-            return reply
+                reply = await self._send(request)
+                if reply.status == HTTPStatus.OK:
+                    return understood(reply.content)
+                if reply.status not in _AGAIN:
+                    raise self._refusal(request, reply)
+                why = reply.fault.words
+            except (NotSentError, MaybeSentError) as error:
+                why, away = str(error), isinstance(error, NotSentError)
+            except UnreadableError as error:
+                why = str(error)
+                if not error.garbled:
+                    raise self.unavailable(f"{request.about}: {why}") from error
+            await tries.again(why, reply, away=away)
 
-    async def write(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
-    ) -> Reply | MaybeDone:
+    async def write(self, request: Request) -> Reply:
         """Send a write, once, or again where the server surely did not act.
 
         Raises:
+            MaybeSentError: nobody knows whether the server acted.
             SystemUnavailableError: it stayed away, or does not let us in.
 
         """
-        pauses, away = _Pauses(self._patience.total), _Pauses(self._patience.away)
+        tries = _Tries(self, request)
         while True:
             try:
-                reply = await self._send(method, url, headers, content)
+                reply = await self._send(request)
             except NotSentError as error:
-                await self._pause(away, str(error), None)
+                await tries.again(str(error), None, away=True)
                 continue
-            except MaybeSentError as error:
-                return MaybeDone(str(error))
-            told = "retry-after" in reply.headers
-            if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status in _BUSY and told):
-                await self._pause(pauses, reply.fault.words, reply)
+            if self._held_off(reply):
+                await tries.again(reply.fault.words, reply)
+            elif reply.status == HTTPStatus.UNAUTHORIZED and tries.first_refusal():
+                # 401 comes before anything is done, so that it is safe to ask once more (D44).
                 continue
-            if reply.status in _BUSY | _LOST and not reply.fault.code:
-                return MaybeDone(reply.fault.words)
-            if reply.status == httpx.codes.UNAUTHORIZED:
-                self._let_in(reply)
-            return reply
+            elif reply.status == HTTPStatus.UNAUTHORIZED or _elsewhere(reply):
+                raise self._refusal(request, reply)
+            else:
+                return reply
 
-    async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
-    ) -> Reply:
+    def unavailable(self, reason: str, *, hint: str = "") -> SystemUnavailableError:
+        """Make the error that says why this system is of no use now."""
+        return SystemUnavailableError(self.system, self.words(reason), hint=hint)
+
+    def words(self, text: str) -> str:
+        """Put a server's words on one line, without what is secret."""
+        return one_line(self._credentials.hidden(text))
+
+    async def wait(self, seconds: float, *, everybody: bool) -> None:
+        """Wait; ``everybody``: the system asked for it, and the next to send anything waits."""
+        if everybody:
+            self._standstill.extend(seconds)
+        else:
+            await self.clock.sleep(seconds)
+
+    async def _send(self, request: Request) -> Reply:
         async with self._worker() as client:
-            with translated():
-                response = await client.request(
-                    method, httpx.URL(url), headers=dict(headers), content=content
-                )
-                return Reply(response.status_code, response.headers, response.content)
+            await self._standstill.over()
+            try:
+                with translated():
+                    response = await client.send(self._made(client, request))
+            except NotSentError as error:
+                if not error.hopeless:
+                    raise
+                raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
+        return Reply(response.status_code, response.headers, response.content)
+
+    def _made(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
+        """Make a request whose URL is sent as it stands; what the library rewrites is put beside.
+
+        A page cookie is refused if a single letter of it was changed (D36).
+        """
+        url = httpx.URL(request.url)
+        target = quote(_ORIGIN.sub("", request.url, count=1), safe=_VISIBLE).encode("ascii")
+        exactly = {} if url.raw_path == target else {"target": target}
+        headers = dict(request.headers)
+        if self._credentials.authorization():
+            headers["Authorization"] = self._credentials.authorization()
+        return client.build_request(
+            request.method, url, headers=headers, content=request.content, extensions=exactly
+        )
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[httpx.AsyncClient]:
-        client = await self._idle.get()
-        try:
-            yield client
-        finally:
-            self._idle.put_nowait(client)
+        async with self._places:
+            client = self._idle.pop() if self._idle else self._opened()
+            try:
+                yield client
+            finally:
+                self._idle.append(client)
 
-    async def _pause(self, pauses: _Pauses, why: str, reply: Reply | None) -> None:
-        asked = retry_after(reply.headers) if reply else None
-        seconds = pauses.next(asked)
-        if seconds is None:
-            raise SystemUnavailableError(
-                self.system,
-                f"it did not answer within {pauses.total:.0f} seconds: {why}",
+    def _opened(self) -> httpx.AsyncClient:
+        if self._trust is None and self._transport is None:
+            # Made once, and late: it takes longer than a request, and not every command sends one.
+            self._trust = httpx.create_ssl_context()
+        waits = self.patience
+        return httpx.AsyncClient(
+            verify=self._trust or False,
+            transport=self._transport() if self._transport else None,
+            timeout=httpx.Timeout(waits.answer, connect=waits.connect, write=waits.send),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            headers={"Accept-Encoding": "gzip"},
+            # No cookies: that of Dataverse would bind us to one server and its limits (A13).
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+        )
+
+    def _held_off(self, reply: Reply) -> bool:
+        """Whether the server says that it did nothing, and that we are to come back later."""
+        asked = retry_after(reply.headers, self.clock) is not None
+        return reply.status == HTTPStatus.TOO_MANY_REQUESTS or (
+            reply.status == HTTPStatus.SERVICE_UNAVAILABLE and asked
+        )
+
+    def _refusal(self, request: Request, reply: Reply) -> SystemUnavailableError:
+        what, hint = f"{request.about}: {reply.fault.words}", ""
+        match reply.status:
+            case HTTPStatus.UNAUTHORIZED:
+                hint = "check `auth:` of the system, and that token or password has not expired"
+            case HTTPStatus.FORBIDDEN:
+                hint = "give the connection's user the permissions that the mappings need"
+            case HTTPStatus.NOT_FOUND:
+                hint = "check `url:` of the system, and that the entity is published"
+            case _ if _elsewhere(reply):
+                there = urlsplit(reply.headers.get("location", "")).netloc
+                what += f": it sends us to {there or 'another path'}"
+                hint = "put the address that it really has into `url:` of the system"
+        return self.unavailable(what, hint=hint)
+
+
+class _Tries:
+    """How often one request was tried, and whether there is time left to try again."""
+
+    def __init__(self, client: Client, request: Request) -> None:
+        self._client, self._request = client, request
+        patience, clock = client.patience, client.clock
+        self._whole = Allowance(patience.total, clock, clock.now())
+        self._away = Allowance(min(patience.away, patience.total), clock)
+        self._count = self._refused = 0
+
+    def first_refusal(self) -> bool:
+        """Whether we were not let in for the first time."""
+        self._refused += 1
+        return self._refused == 1
+
+    async def again(self, why: str, reply: Reply | None, *, away: bool = False) -> None:
+        """Wait before the next try: as long as the system asks, else longer each time.
+
+        ``away``: it could not even be reached, which is waited for not as long.
+
+        Raises:
+            SystemUnavailableError: the time is up, or would be.
+
+        """
+        client = self._client
+        asked = retry_after(reply.headers, client.clock) if reply else None
+        # Even no wait uses up time, or a server that says "at once" would be asked forever.
+        seconds = backoff(self._count, client.clock) if asked is None else max(asked, 0.1)
+        self._count += 1
+        allowances = (self._whole, self._away) if away else (self._whole,)
+        spent = [allowance.total for allowance in allowances if not allowance.allows(seconds)]
+        if spent:
+            raise client.unavailable(
+                f"{self._request.about}: it did not answer within {min(spent):.0f} seconds: {why}",
                 hint="try again later; the next run goes on where this one stopped",
             )
-        await self._sleep(seconds)
-
-    def _let_in(self, reply: Reply) -> None:
-        if reply.status == httpx.codes.UNAUTHORIZED:
-            raise SystemUnavailableError(
-                self.system,
-                "it does not know us (HTTP 401)",
-                hint="check `auth:` of the system, and that token or password has not expired",
-            )
-        if reply.status == httpx.codes.FORBIDDEN:
-            raise SystemUnavailableError(
-                self.system,
-                f"it does not let us in (HTTP 403): {reply.fault.words}",
-                hint="give the connection's user the permissions that the mappings need",
-            )
+        await client.wait(seconds, everybody=asked is not None)
 
 
-class _Bearer(httpx.Auth):
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        yield request
+def _elsewhere(reply: Reply) -> bool:
+    return reply.status // 100 == 3  # noqa: PLR2004 - redirects: not followed, for they get no token
 
 
-class _Pauses:
-    """How long to wait before each further try: as told, else longer each time, with jitter."""
-
-    def __init__(self, total: float) -> None:
-        self.total = total
-        self._left, self._next = total, _FIRST_PAUSE
-
-    def next(self, told: float | None) -> float | None:
-        """Return the seconds to wait, or ``None`` when there is no time left for it."""
-        # Jitter, not secrecy: workers that were refused together must not come back together.
-        seconds = told if told is not None else self._next * random.uniform(0.5, 1.5)  # noqa: S311
-        self._next = min(self._next * 2, _LONGEST_PAUSE)
-        # Even no wait uses up time, or a server that says "at once" would be asked forever.
-        self._left -= max(seconds, 0.1)
-        return seconds if self._left > 0 else None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After``: seconds, or an HTTP date; ``None`` where it is neither."""
-    told = headers.get("retry-after", "").strip()
-    if told.isdigit():
-        return float(told)
+def _check(system: str, url: str, credentials: Credentials, *, in_process: bool) -> None:
+    """Refuse an address that would not do, or that would lay open the credentials."""
     try:
-        moment = parsedate_to_datetime(told)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.ProxyError,
-    httpx.InvalidURL,
-)
-_MAYBE_SENT = (httpx.HTTPError, httpx.StreamError, httpx.CookieConflict)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn every exception of the HTTP library into one of the two that matter here."""
-    try:
-        yield
-    except _NOT_SENT as error:
-        raise NotSentError(_words(error)) from error
-    except _MAYBE_SENT as error:
-        raise MaybeSentError(_words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    text = one_line(str(error))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        there = urlsplit(url)
+        host, _ = there.hostname, there.port
+    except ValueError as error:
+        raise SystemUnavailableError(system, f"its url is none: {error}") from None
+    if there.scheme not in ("http", "https") or not host:
+        raise SystemUnavailableError(system, "its url does not begin with https:// and a host")
+    if "@" in there.netloc:
+        hint = "put them under `auth:`, which never shows them"
+        raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
+    known = credentials.authorization()
+    if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
+        raise SystemUnavailableError(
+            system, "plain http would show the password to the network", hint="use https"
+        )
+    if credentials.token is not None and not re.fullmatch("[!-~]+", credentials.token.reveal()):
+        hint = "a token is one line of ASCII without blanks; was a line end stored with it?"
+        raise SystemUnavailableError(system, "its token cannot be sent", hint=hint)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
 
 import msgspec
 
 _LONGEST = 300
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class UnreadableError(Exception):
+    """An answer that is not what was asked for. ``garbled``: it may be whole the next time."""
+
+    def __init__(self, reason: str, *, garbled: bool = False) -> None:
+        super().__init__(reason)
+        self.garbled = garbled
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +32,37 @@ class Fault:
 
     @property
     def words(self) -> str:
-        """The message with its status, on one line."""
-        return f"HTTP {self.status}: {self.message}" if self.message else f"HTTP {self.status}"
+        """Status, message and code, on one line; what is not told is left out."""
+        status = f"HTTP {self.status} {_PHRASES.get(self.status, '')}".strip()
+        told = f"{status}: {self.message}" if self.message else status
+        return f"{told} ({self.code})" if self.code else told
 
 
-def fault_of(status: int, content_type: str, content: bytes) -> Fault:
-    """Read an error body: OData V4, V3, ``{"Message": …}``, HTML, or nothing."""
-    if "html" in content_type or content.lstrip()[:1] == b"<":
-        title = _TITLE.search(content)
-        return Fault(status, "", one_line(title[1].decode("utf-8", "replace")) if title else "")
+def fault_of(status: int, content: bytes) -> Fault:
+    """Read an error body: OData V4, V3, ``{"Message": …}``, HTML, plain text, or nothing."""
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        return Fault(status, "", title(text))
     try:
-        document = msgspec.json.decode(content)
+        document = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return Fault(status, "", one_line(content[:_LONGEST].decode("utf-8", "replace")))
+        return Fault(status, "", one_line(text))
     if not isinstance(document, dict):
         return Fault(status, "", "")
     told = document.get("error", document.get("odata.error", document))
     if not isinstance(told, dict):
-        return Fault(status, "", one_line(str(told)))
-    message = told.get("message", told.get("Message", ""))
+        # Token endpoints: {"error": "invalid_client", "error_description": "AADSTS…"} (A1)
+        return Fault(status, _text(told), _text(document.get("error_description")))
+    message = told.get("message", told.get("Message"))
     if isinstance(message, dict):
-        message = message.get("value", "")
-    return Fault(status, _text(told.get("code")), one_line(_text(message)))
+        message = message.get("value")
+    return Fault(status, _text(told.get("code")), _text(message))
+
+
+def title(page: str) -> str:
+    """Say what an HTML page is about; nobody wants to read the rest of it."""
+    found = _TITLE.search(page)
+    return one_line(html.unescape(found[1])) if found else "an HTML page"
 
 
 def one_line(text: str) -> str:
@@ -52,5 +71,5 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+def _text(value: object) -> str:
+    return one_line(str(value)) if isinstance(value, str | int) else ""

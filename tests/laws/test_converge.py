@@ -112,6 +112,7 @@ def test_without_conflicts_both_sides_hold_the_same(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = fresh(folder)
+        made.apply()
         for left, key, name, phone in edits:
             if left:
                 made.shop.put("Customer", key.upper(), Name=name + key, Phone=phone)

@@ -162,8 +162,9 @@ class FieldMapping:
     ``left`` or ``right`` is empty exactly where ``constant`` stands in its place. ``lookup`` names
     the mapping whose couplings translate the value. ``scale`` is the number of decimal places both
     sides keep, rounded half away from zero; ``None`` leaves it to the systems. ``keep_if_blank``:
-    a blank never overwrites a value. ``to_left`` and ``to_right`` say what an unresolved reference
-    does to that side.
+    a blank never overwrites a value. ``only_on_create``: new records get the value, and from then
+    on each side keeps its own. ``to_left`` and ``to_right`` say what an unresolved reference does
+    to that side.
     """
 
     left: str = ""
@@ -173,6 +174,7 @@ class FieldMapping:
     lookup: str = ""
     scale: int | None = None
     keep_if_blank: bool = False
+    only_on_create: bool = False
     to_left: Unresolved = Unresolved.FAIL
     to_right: Unresolved = Unresolved.FAIL
     conflict: UpdateConflict = UpdateConflict.FAIL

@@ -75,6 +75,8 @@ class Judge:
         """SQL of a field's verdict by base, left and right alone."""
         left, right = (self._moved(field, side) for side in Side)
         settled = f"CASE WHEN {left} OR {right} THEN 'converged' ELSE 'unchanged' END"
+        if field.rule.only_on_create:
+            return settled
         alike = self._matched_alike(field)
         if field.rule.direction is Direction.BOTH:
             decided = _CONFLICT[field.rule.conflict]

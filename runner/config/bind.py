@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runner.config.read import Document, Path
 
 FIELD_KEYS = frozenset(
-    {"direction", "constant", "lookup", "round", "blank", "unresolved", "conflict", "drift"}
+    {"direction", "constant", "lookup", "round", "blank", "unresolved", "conflict", "drift", "when"}
 )
 
 
@@ -188,6 +188,7 @@ class Binder:
             lookup=value.get("lookup", ""),
             scale=value.get("round"),
             keep_if_blank=value.get("blank") == "keep",
+            only_on_create=value.get("when") == "create",
             to_left=unresolved[Side.LEFT],
             to_right=unresolved[Side.RIGHT],
             conflict=chosen,

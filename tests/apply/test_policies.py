@@ -118,6 +118,19 @@ def test_what_lives_alone_is_created_again_where_the_mapping_creates(tmp_path: P
     assert made.plan().kinds() == [("customers", "create", "desk")]
 
 
+def test_a_field_may_travel_with_new_records_alone(tmp_path: Path) -> None:
+    once = (field("Name", "name"), field("Phone", "phone", only_on_create=True))
+    made = pair_of(tmp_path, fields=once)
+    account = key(made)
+    assert made.desk.rows["accounts"][account]["phone"] == "1"
+    made.shop.put("Customer", "10", Phone="2")
+    made.desk.put("accounts", account, phone="3")
+    assert made.apply().kinds() == []
+    made.desk.put("accounts", "new", name="From the desk", phone="4")
+    made.apply()
+    assert {row["Phone"] for row in made.shop.rows["Customer"].values()} == {"1", "2", "4"}
+
+
 def test_the_target_of_a_one_way_mapping_is_restored_and_its_source_never_deleted(
     tmp_path: Path,
 ) -> None:

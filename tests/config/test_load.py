@@ -58,13 +58,14 @@ def test_policies_go_down_from_project_to_mapping_to_field(tmp_path: Path) -> No
         "fields:", "conflict: {update: {prefer: crm}, granularity: record}\nfields:"
     )
     text += "  - {nav: City, crm: city, conflict: fail, drift: overwrite}\n"
-    text += "  - {nav: Agent, crm: ownerid, unresolved: {nav: keep}}\n"
+    text += "  - {nav: Agent, crm: ownerid, unresolved: {nav: keep}, when: create}\n"
     (mapping,) = load(project(tmp_path, text, sync)).mappings
     name, city, agent = mapping.fields
     assert (mapping.granularity, mapping.deleted) == (Granularity.RECORD, DeleteConflict.RESTORE)
     assert (name.conflict, name.drift) == (UpdateConflict.PREFER_RIGHT, Drift.REPORT)
     assert (city.conflict, city.drift) == (UpdateConflict.FAIL, Drift.OVERWRITE)
     assert (agent.to_left, agent.to_right) == (Unresolved.KEEP, Unresolved.FAIL)
+    assert (agent.only_on_create, city.only_on_create) == (True, False)
 
 
 def test_mappings_come_in_the_order_of_their_dependencies(tmp_path: Path) -> None:

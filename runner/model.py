@@ -163,8 +163,8 @@ class FieldMapping:
     the mapping whose couplings translate the value. ``scale`` is the number of decimal places both
     sides keep, rounded half away from zero; ``None`` leaves it to the systems. ``keep_if_blank``:
     a blank never overwrites a value. ``only_on_create``: new records get the value, and from then
-    on each side keeps its own. ``to_left`` and ``to_right`` say what an unresolved reference does
-    to that side.
+    on each side keeps its own. ``values`` translates value by value, left to right (empty: as it
+    is). ``to_left`` and ``to_right`` say what an unresolved reference does to that side.
     """
 
     left: str = ""
@@ -175,6 +175,7 @@ class FieldMapping:
     scale: int | None = None
     keep_if_blank: bool = False
     only_on_create: bool = False
+    values: tuple[tuple[Constant, Constant], ...] = ()
     to_left: Unresolved = Unresolved.FAIL
     to_right: Unresolved = Unresolved.FAIL
     conflict: UpdateConflict = UpdateConflict.FAIL

@@ -128,6 +128,14 @@ class Judge:
             start = dialect.text(f"{source.name} '")
             end = dialect.text(f"' is not coupled (mapping {field.rule.lookup})")
             found.append((self.unresolved(field, to), f"{start} || {value} || {end}"))
+        if field.rule.values:
+            assert source is not None
+            value = values.as_text(field.value(to.other), field.kind(to.other))
+            start, end = (
+                dialect.text(f"{source.name} '"),
+                dialect.text("' is not listed in `values`"),
+            )
+            found.append((field.untranslated(to), f"{start} || {value} || {end}"))
         if field.too_long(to) != "FALSE":
             assert target is not None
             start = dialect.text(f"{source.name if source else 'the constant'} is ")

@@ -6,6 +6,7 @@ the link rows ``k<number>r`` (found by the left's key) and ``k<number>l`` (found
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runner.wire import EntityType
 
 TEXTUAL = frozenset({Type.TEXT, Type.CODE, Type.OPTION, Type.GUID})
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ROW = {Side.LEFT: "l", Side.RIGHT: "r"}
 _CARRIES = frozenset(
     {(Type.INTEGER, Type.DECIMAL), (Type.INTEGER, Type.TEXT), (Type.INTEGER, Type.CODE)}
@@ -55,7 +57,7 @@ class CompiledField:
         """SQL of the value on that side now."""
         if self.end(side) is None:
             assert self.rule.constant is not None
-            return dialect.cast(_constant(self.rule.constant, self.kind(side)), self.kind(side))
+            return _typed(self.rule.constant, self.kind(side))
         return dialect.name(ROW[side], self.rule.name(side))
 
     def link(self, to: Side) -> str:
@@ -66,6 +68,8 @@ class CompiledField:
         """SQL of the other side's value as this side would keep it."""
         if self.rule.lookup:
             return self.link(to)
+        if self.rule.values:
+            return self._translated(to)
         here, there = self.kind(to), self.kind(to.other)
         value = self.value(to.other)
         if here is Type.CODE and there is not Type.CODE:
@@ -81,8 +85,9 @@ class CompiledField:
         number as the coarser side would round it, a reference by what it points to.
         """
         left, right = self.value(Side.LEFT), self.value(Side.RIGHT)
-        if self.rule.lookup:
-            found = f"{self.link(Side.RIGHT)} = {right}"
+        if self.rule.lookup or self.rule.values:
+            # What cannot be translated is the same as nothing, not even as a blank.
+            found = f"{self.carried(Side.RIGHT)} = {right}"
             return f"(({left} IS NULL AND {right} IS NULL) OR coalesce({found}, FALSE))"
         kinds = {self.kind(Side.LEFT), self.kind(Side.RIGHT)}
         if kinds & TEXTUAL:
@@ -103,6 +108,18 @@ class CompiledField:
             return "FALSE"
         return f"coalesce(length({self.carried(to)}) > {end.max_length}, FALSE)"
 
+    def untranslated(self, to: Side) -> str:
+        """SQL that says whether a value stands in no pair of ``values``."""
+        return f"({self.value(to.other)} IS NOT NULL AND {self._translated(to)} IS NULL)"
+
+    def _translated(self, to: Side) -> str:
+        here, there = self.kind(to), self.kind(to.other)
+        arms = " ".join(
+            f"WHEN {_typed(source, there)} THEN {_typed(target, here)}"
+            for source, target in (p if to is Side.RIGHT else p[::-1] for p in self.rule.values)
+        )
+        return f"CASE {self.value(to.other)} {arms} END"
+
     @property
     def scale(self) -> int | None:
         """Decimal places that both sides keep; ``None``: all of them."""
@@ -117,6 +134,10 @@ class CompiledField:
         known = [length for length in lengths if length is not None]
         differ = len(set(known)) > 1 or len(known) < len(lengths)
         return f"left({text}, {min(known)})" if known and differ else text
+
+
+def _typed(value: Constant, kind: Type) -> str:
+    return dialect.cast(_constant(value, kind), kind)
 
 
 def _rounded(value: str, scale: int | None) -> str:
@@ -165,8 +186,29 @@ def _unknown(rule: FieldMapping, left: EntityType, right: EntityType) -> tuple[P
     return (*unknown_field(rule.left, left, rule.at), *unknown_field(rule.right, right, rule.at))
 
 
+def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
+    """Say that a field cannot hold a literal, unless it can."""
+    fits = {
+        Type.INTEGER: isinstance(value, int) and not isinstance(value, bool),
+        Type.DECIMAL: isinstance(value, int | float) and not isinstance(value, bool),
+        Type.BOOLEAN: isinstance(value, bool),
+        Type.DATE: isinstance(value, str) and _ISO.fullmatch(value) is not None,
+        Type.INSTANT: isinstance(value, str) and _ISO.match(value) is not None,
+    }
+    if not fits.get(field.type, True):
+        yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
+
+
 def _faults(field: CompiledField) -> Iterable[Problem]:
     rule = field.rule
+    for left, right in rule.values:
+        for value, end in ((left, field.left), (right, field.right)):
+            if end is not None:
+                yield from unfit(value, end, rule.at)
+    if rule.constant is not None:
+        for end in (field.left, field.right):
+            if end is not None:
+                yield from unfit(rule.constant, end, rule.at)
     for side in (side for side in Side if rule.direction.to(side)):
         end = field.end(side)
         if end is not None and not (end.on_create or end.on_update):
@@ -176,7 +218,7 @@ def _faults(field: CompiledField) -> Iterable[Problem]:
                 "give the field the other direction" if rule.direction is Direction.BOTH else "",
             )
         here, there = field.kind(side), field.kind(side.other)
-        if rule.lookup or field.end(side.other) is None or _fits(there, here):
+        if rule.lookup or rule.values or field.end(side.other) is None or _fits(there, here):
             continue
         yield Problem(
             rule.at,

@@ -10,7 +10,7 @@ from runner import expression
 from runner.compile import dialect, match, values
 from runner.compile.actions import Actions, coupled_links
 from runner.compile.creates import Creates, KeySource
-from runner.compile.fields import fields_of, unknown_field
+from runner.compile.fields import fields_of, unfit, unknown_field
 from runner.compile.tables import COUPLING, ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED, Tables
 from runner.errors import ConfigError, Location, Problem, nearest
 from runner.model import BaseColumn, Side, UpdateConflict
@@ -258,8 +258,10 @@ def _side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.I
         if asks_when(mapping) and not entity.modified:
             what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
             yield Problem(mapping.at, what, "let one side be preferred")
-        for name, _ in mapping.defaults.get(side, ()):
+        for name, value in mapping.defaults.get(side, ()):
             yield from unknown_field(name, entity, rule.at)
+            if name in entity.fields:
+                yield from unfit(value, entity.fields[name], rule.at)
         if rule.filter is not None:
             node = expression.parse(rule.filter.text)
             missing = [n for n in expression.fields_of(node) if n not in entity.fields]

@@ -24,12 +24,23 @@ from runner.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from runner.config.read import Document, Path
 
 FIELD_KEYS = frozenset(
-    {"direction", "constant", "lookup", "round", "blank", "unresolved", "conflict", "drift", "when"}
+    {
+        "direction",
+        "constant",
+        "lookup",
+        "round",
+        "blank",
+        "unresolved",
+        "conflict",
+        "drift",
+        "when",
+        "values",
+    }
 )
 
 
@@ -189,6 +200,7 @@ class Binder:
             scale=value.get("round"),
             keep_if_blank=value.get("blank") == "keep",
             only_on_create=value.get("when") == "create",
+            values=tuple(self._values(value.get("values", ()), path, direction, sides)),
             to_left=unresolved[Side.LEFT],
             to_right=unresolved[Side.RIGHT],
             conflict=chosen,
@@ -200,6 +212,26 @@ class Binder:
             ),
             at=self.document.at(path),
         )
+
+    def _values(
+        self,
+        pairs: Sequence[dict[str, Constant]],
+        path: Path,
+        direction: Direction,
+        sides: tuple[str, str],
+    ) -> Iterator[tuple[Constant, Constant]]:
+        """Pair values; where they travel back, each must mean one thing only."""
+        seen: dict[tuple[str, str], int] = {}
+        for n, pair in enumerate(pairs):
+            at = (*path, "values", n)
+            if not self._named(pair, at, sides, frozenset()):
+                continue
+            for side, name in zip(Side, sides, strict=True):
+                value = pair[name]
+                if direction.to(side.other) and (name, str(value)) in seen:
+                    self._say(at, f"{name} '{value}' means two things", "list it once")
+                seen[name, str(value)] = n
+            yield pair[sides[0]], pair[sides[1]]
 
     def _field_direction(
         self,

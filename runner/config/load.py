@@ -33,7 +33,7 @@ _RESERVED = frozenset(
         "fields",
         "defaults",
     }
-    | {"constant", "lookup", "round", "blank", "unresolved", "case", "when"}
+    | {"constant", "lookup", "round", "blank", "unresolved", "case", "when", "values"}
 )
 
 

@@ -23,30 +23,37 @@ def fitting(connection: duckdb.DuckDBPyConnection, mapping: str) -> dict[str, st
 def ensure_base(
     connection: duckdb.DuckDBPyConnection, mapping: str, columns: Sequence[BaseColumn]
 ) -> None:
-    """Make the mapping's base table have exactly these columns.
+    """Make the mapping's base table have exactly these columns, all at once or not at all.
 
     A column that is new, or whose field mapping means something else now, starts out blank.
     """
+    kept = fitting(connection, mapping)
+    wanted = {column.name: column for column in columns}
+    if kept == {column.name: column.fingerprint for column in columns}:
+        return
     table = f"state.base.{_name(mapping)}"
+    stale = [
+        name
+        for name, fingerprint in kept.items()
+        if name not in wanted or wanted[name].fingerprint != fingerprint
+    ]
+    fresh = [column for column in columns if kept.get(column.name) != column.fingerprint]
+    connection.execute("BEGIN")
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {table} "
         "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
     )
-    kept = fitting(connection, mapping)
-    wanted = {column.name: column for column in columns}
-    for name, fingerprint in kept.items():
-        if name not in wanted or wanted[name].fingerprint != fingerprint:
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
-            connection.execute(
-                "DELETE FROM state.main.base_column WHERE mapping = ? AND name = ?", [mapping, name]
-            )
+    for name in stale:
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
+    for column in fresh:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(column.name)} {column.type}")
+    connection.execute("DELETE FROM state.main.base_column WHERE mapping = ?", [mapping])
     for column in columns:
-        if kept.get(column.name) != column.fingerprint:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(column.name)} {column.type}")
-            connection.execute(
-                "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
-                [mapping, column.name, column.fingerprint],
-            )
+        connection.execute(
+            "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
+            [mapping, column.name, column.fingerprint],
+        )
+    connection.execute("COMMIT")
 
 
 def advance(

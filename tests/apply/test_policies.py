@@ -17,6 +17,8 @@ from tests.world import CUSTOMERS, TO_RIGHT, World, field, world
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runner.model import FieldMapping
+
 PLAIN = (field("Name", "name"), field("Phone", "phone"))
 EARLY, LATE = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
 
@@ -129,6 +131,43 @@ def test_a_field_may_travel_with_new_records_alone(tmp_path: Path) -> None:
     made.desk.put("accounts", "new", name="From the desk", phone="4")
     made.apply()
     assert {row["Phone"] for row in made.shop.rows["Customer"].values()} == {"1", "2", "4"}
+
+
+def test_values_are_translated_both_ways_and_what_is_not_listed_fails(tmp_path: Path) -> None:
+    pairs = (("gold", 1), ("tin", 2))
+    rules = (field("Name", "name"), field("Phone", "kind", values=pairs))
+    made = world(tmp_path, replace(CUSTOMERS, fields=rules, match=CUSTOMERS.match[1:]))
+    made.shop.put("Customer", "10", Name="Alpha", Phone="gold")
+    made.shop.put("Customer", "11", Name="Blank")
+    made.shop.put("Customer", "12", Name="Lead", Phone="lead")
+    told = made.apply()
+    assert made.desk.rows["accounts"][key(made)]["kind"] == 1
+    (error,) = [a for m in told.document["mappings"] for a in m["actions"] if a["reason"]]
+    assert error["reason"] == "Phone 'lead' is not listed in `values`"
+    made.desk.put("accounts", key(made), kind=2)
+    made.desk.put("accounts", key(made, "Blank"), kind=1)
+    made.apply()
+    phones = {row["No"]: row.get("Phone") for row in made.shop.rows["Customer"].values()}
+    assert phones == {"10": "tin", "11": "gold", "12": "lead"}
+    assert [kind for _, kind, _ in made.apply().kinds()] == ["error"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        field("", "kind", TO_RIGHT, constant="three"),
+        field("Phone", "kind", values=(("gold", "one"),)),
+    ],
+)
+def test_a_literal_that_its_field_cannot_hold(tmp_path: Path, rule: FieldMapping) -> None:
+    with pytest.raises(ConfigError, match=r"'kind' is integer and cannot hold '(three|one)'"):
+        world(tmp_path, replace(CUSTOMERS, fields=(rule,), match=())).plan()
+
+
+def test_a_default_that_its_field_cannot_hold(tmp_path: Path) -> None:
+    defaults = {Side.RIGHT: (("kind", "three"),)}
+    with pytest.raises(ConfigError, match="'kind' is integer and cannot hold 'three'"):
+        world(tmp_path, replace(CUSTOMERS, fields=PLAIN, match=(), defaults=defaults)).plan()
 
 
 def test_the_target_of_a_one_way_mapping_is_restored_and_its_source_never_deleted(

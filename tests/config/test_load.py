@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.config import digest, load
-from runner.errors import RunnerError
+from runner.errors import ConfigError, RunnerError
 from runner.model import (
     DeleteConflict,
     Direction,
@@ -90,3 +90,16 @@ def test_a_project_is_found_from_below(tmp_path: Path) -> None:
     with pytest.raises(RunnerError) as caught:
         load(Path("/"))
     assert "there is no sync.yaml" in str(caught.value)
+
+
+def test_values_are_paired_and_each_means_one_thing_where_it_travels(tmp_path: Path) -> None:
+    pairs = "values: [{nav: NET30, crm: 1}, {nav: NET60, crm: 1}]"
+    both = MAPPING.replace("crm: name}", f"crm: name, {pairs}}}")
+    with pytest.raises(ConfigError) as caught:
+        load(project(tmp_path / "both", both))
+    assert str(caught.value) == (
+        "mappings/customers.yaml:6:59: crm '1' means two things — list it once"
+    )
+    one_way = both.replace("values:", "direction: nav -> crm, values:")
+    (mapping,) = load(project(tmp_path / "one-way", one_way)).mappings
+    assert mapping.fields[0].values == (("NET30", 1), ("NET60", 1))

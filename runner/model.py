@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections import abc
     from pathlib import Path
 
-    from runner.errors import Location
+    from runner.errors import Location, Problem
 
 
 class Side(StrEnum):
@@ -82,6 +82,33 @@ class DeleteConflict(StrEnum):
     DELETE = "delete"
 
 
+class Blank(StrEnum):
+    """What a blank does to the field it would be written to."""
+
+    SEND = "send"
+    KEEP = "keep"
+    """It never overwrites a value (Microsoft's "Not Null")."""
+    FAIL = "fail"
+    """Its record is an error: the field is required."""
+
+
+class TooLong(StrEnum):
+    """What becomes of a text that is longer than its target keeps."""
+
+    ERROR = "error"
+    TRUNCATE = "truncate"
+
+
+class When(StrEnum):
+    """When a field is written."""
+
+    ALWAYS = "always"
+    CREATE = "create"
+    """With a new record; from then on each side keeps its own."""
+    AFTER_CREATE = "after create"
+    """Always, but with a new record only once it is there: in a second write."""
+
+
 class Drift(StrEnum):
     """What to do about a target of a one-way field that somebody edited."""
 
@@ -137,6 +164,7 @@ class Entity:
     """One side of a mapping: a record type of a system.
 
     ``filter`` is a JMESPath expression over the entity's fields; ``None`` takes every record.
+    ``read_all``: the filter is not left to the system, which may not know how.
     ``new_key`` is the pattern of keys for new records where the system has no number series:
     ``{number}`` stands for the first free number. ``label`` names the field that people know a
     record by; empty leaves it to the system's own.
@@ -146,6 +174,7 @@ class Entity:
     entity: str
     key: str
     filter: Text | None = None
+    read_all: bool = False
     new_key: str = ""
     label: str = ""
     at: Location
@@ -156,38 +185,113 @@ Constant = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldMapping:
-    """One field tied to one field of the other side, or to a constant.
+class Computed:
+    """A value made of several fields of one side by JMESPath.
 
-    ``left`` or ``right`` is empty exactly where ``constant`` stands in its place. ``lookup`` names
-    the mapping whose couplings translate the value. ``scale`` is the number of decimal places both
-    sides keep, rounded half away from zero; ``None`` leaves it to the systems. ``keep_if_blank``:
-    a blank never overwrites a value. ``only_on_create``: new records get the value, and from then
-    on each side keeps its own. ``values`` translates value by value, left to right (empty: as it
-    is). ``to_left`` and ``to_right`` say what an unresolved reference does to that side.
+    ``type`` is one of ``wire.Type``; empty leaves it to what the expression yields. ``pieces`` say
+    how the value is taken apart again: for each field an expression over ``value``. Without them
+    the value only leaves its side.
+    """
+
+    expression: Text
+    type: str = ""
+    pieces: tuple[tuple[str, Text], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Several texts of one side as one: blanks left out, ``separator`` between them.
+
+    Taken apart again, each field but one takes a single piece; the one that takes all the rest is
+    the last, or with ``rest_first`` the first (given names before a surname).
+    """
+
+    fields: tuple[str, ...]
+    separator: str
+    rest_first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One transform in a list of them (``compile.transforms`` knows what each does)."""
+
+    name: str
+    arguments: tuple[tuple[str, Constant], ...] = ()
+    at: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """A mapping whose couplings translate a reference.
+
+    ``conditions`` hold by side a JMESPath expression over that side's fields: only where it holds
+    does a reference lead into this mapping. No condition: it may always.
+    """
+
+    mapping: str
+    conditions: abc.Mapping[Side, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What happens to a value on its way to one side, in this order.
+
+    ``steps`` change it, ``otherwise`` stands for what ``values`` do not list, ``default`` for a
+    blank (``None``: neither), ``unresolved`` says what an untranslatable value does.
+    """
+
+    steps: tuple[Step, ...] = ()
+    otherwise: Constant | None = None
+    default: Constant | None = None
+    unresolved: Unresolved = Unresolved.FAIL
+
+
+AS_IT_IS = Arrival()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMapping:
+    """One end on the left tied to one end on the right, of which one may be a constant.
+
+    ``left`` and ``right`` name a field; empty where the ``constant``, or a value made of several
+    fields (``left_made``, ``right_made``) stands in its place. ``lookups`` name the mappings whose
+    couplings translate the value, tried in order. ``scale`` is the number of decimal places both
+    sides keep, rounded half away from zero; ``None`` leaves it to the systems. ``values``
+    translates value by value to the right, ``values_back`` to the left, both as pairs of left and
+    right (empty: as it is). ``zone`` is the time zone in which
+    a date and an instant are the same day.
     """
 
     left: str = ""
     right: str = ""
+    left_made: Computed | Joined | None = None
+    right_made: Computed | Joined | None = None
     direction: Direction
     constant: Constant | None = None
-    lookup: str = ""
+    lookups: tuple[Lookup, ...] = ()
     scale: int | None = None
-    keep_if_blank: bool = False
-    only_on_create: bool = False
+    blank: Blank = Blank.SEND
+    too_long: TooLong = TooLong.ERROR
+    when: When = When.ALWAYS
     values: tuple[tuple[Constant, Constant], ...] = ()
-    to_left: Unresolved = Unresolved.FAIL
-    to_right: Unresolved = Unresolved.FAIL
+    values_back: tuple[tuple[Constant, Constant], ...] = ()
+    zone: str = "UTC"
+    to_left: Arrival = AS_IT_IS
+    to_right: Arrival = AS_IT_IS
     conflict: UpdateConflict = UpdateConflict.FAIL
     drift: Drift = Drift.OVERWRITE
     at: Location
 
     def name(self, side: Side) -> str:
-        """The field's name on that side; empty where the constant stands."""
+        """The field's name on that side; empty where there is not exactly one field."""
         return self.left if side is Side.LEFT else self.right
 
-    def unresolved(self, side: Side) -> Unresolved:
-        """What an unresolved reference does to that side."""
+    def made(self, side: Side) -> Computed | Joined | None:
+        """What the value of that side is made of; ``None`` where it is a field or a constant."""
+        return self.left_made if side is Side.LEFT else self.right_made
+
+    def to(self, side: Side) -> Arrival:
+        """What happens to the value on its way to that side."""
         return self.to_left if side is Side.LEFT else self.to_right
 
 
@@ -202,12 +306,27 @@ class MatchPair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Values that new records of a side start with, by the names of its fields.
+
+    ``when`` is a JMESPath condition on the record that the new one is made from; ``None`` holds
+    for all. The first template of a side that holds is taken. ``wins``: over mapped values too,
+    as Microsoft's configuration templates do; else they fill what no mapped value fills.
+    """
+
+    values: tuple[tuple[str, Constant], ...]
+    when: Text | None = None
+    wins: bool = False
+    at: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
     """One entity of one system tied to one entity of the other.
 
     ``create`` holds the sides where missing records are created. ``match`` is tried in order: one
-    criterion is a tuple of pairs that must all hold. ``defaults`` are values that new records of a
-    side start with, where no field mapping gives one. ``conflict`` decides between records as
+    criterion is a tuple of pairs that must all hold. ``templates`` hold, by side, what new records
+    start with. ``conflict`` decides between records as
     ``granularity`` asks for it; between fields each field decides for itself.
     """
 
@@ -219,7 +338,7 @@ class Mapping:
     create: frozenset[Side] = frozenset()
     match: tuple[tuple[MatchPair, ...], ...] = ()
     fields: tuple[FieldMapping, ...]
-    defaults: abc.Mapping[Side, tuple[tuple[str, Constant], ...]] = field(default_factory=dict)
+    templates: abc.Mapping[Side, tuple[Template, ...]] = field(default_factory=dict)
     granularity: Granularity = Granularity.FIELD
     conflict: UpdateConflict = UpdateConflict.FAIL
     deleted: DeleteConflict = DeleteConflict.FAIL
@@ -253,7 +372,7 @@ class Project:
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files.
+    whatever the order of their files. ``notes`` are what an author may not have meant.
     """
 
     name: str
@@ -262,6 +381,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    notes: tuple[Problem, ...] = ()
 
     def system(self, name: str) -> System:
         """The system of that name. Raises ``KeyError`` for a name that is none: a fault of ours."""

@@ -70,12 +70,12 @@ async def compiled(
 async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
     """Read both sides and decide what is to be done. Writes to no system and not to the state."""
     wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+    session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
         session.mappings,
         chosen,
-        store=session.store,
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),

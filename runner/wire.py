@@ -77,15 +77,18 @@ class Capabilities:
 class WireQuery:
     """Rows of one entity: which fields, and which rows.
 
-    ``where`` holds only rows whose fields equal these values, ``since`` only rows changed at or
-    after that moment (rows may come that did not change; none that did may be missing). Both
-    empty: all rows.
+    ``where`` holds only rows whose fields equal these values, ``keys`` only rows with these keys,
+    ``since`` only rows changed at or after that moment (rows may come that did not change; none
+    that did may be missing). ``filter`` is a JMESPath condition on the entity's fields: rows may
+    come that do not fulfil it, none that does may be missing. All empty: all rows.
     """
 
     entity: str
     fields: tuple[str, ...]
     where: tuple[tuple[str, Value], ...] = ()
+    keys: tuple[str, ...] = ()
     since: datetime | None = None
+    filter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

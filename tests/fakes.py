@@ -76,6 +76,9 @@ class Fake:
     def explain(self, query: WireQuery) -> str:
         return f"GET {query.entity}?$select={','.join(query.fields)}"
 
+    async def count(self, entity: str) -> int | None:
+        return len(self.rows.get(entity, {}))
+
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         found = [
             (key, row)

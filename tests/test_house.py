@@ -17,7 +17,7 @@ from runner import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTABLE = {"Binder", "Progress"}
+MUTABLE = {"Binder", "FieldBinder", "Progress"}
 """What gathers while a loop runs, and never leaves the room that made it half-filled."""
 
 

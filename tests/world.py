@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from runner import run
 from runner.model import (
+    Arrival,
+    Blank,
     Direction,
     Entity,
     FieldMapping,
+    Lookup,
     Mapping,
     MatchPair,
     Project,
@@ -110,7 +113,13 @@ CUSTOMERS = mapping(
     field("Name", "name"),
     field("Phone", "phone"),
     field("Credit", "credit", TO_RIGHT, scale=2),
-    field("Agent", "ownerid", lookup="agents", keep_if_blank=True, to_left=Unresolved.KEEP),
+    field(
+        "Agent",
+        "ownerid",
+        lookups=(Lookup(mapping="agents"),),
+        blank=Blank.KEEP,
+        to_left=Arrival(unresolved=Unresolved.KEEP),
+    ),
     field("", "kind", TO_RIGHT, constant=3),
     match=(pair("No", "number"), pair("Name", "name", ignore_case=True)),
 )

@@ -58,15 +58,15 @@ def values(
 ) -> dict[str, Value]:
     """Turn an action's fields into typed values, by the name of the field written.
 
-    ``entities`` says for each lookup of the mapping which entity its keys belong to on that side.
+    ``entities`` says for each mapping looked up which entity its keys belong to on that side.
     """
-    types, lookups = mapping.type(side).fields, {f.id: f.rule.lookup for f in mapping.fields}
+    types = mapping.type(side).fields
     found: dict[str, Value] = {}
     for change in action.fields:
         name = change.left if side == "left" else change.right
-        kind, lookup = types[name].type, lookups.get(change.id, "")
-        if kind is Type.REFERENCE and lookup and change.new is not None:
-            found[name] = Reference(entities[lookup], change.new)
+        kind = types[name].type
+        if kind is Type.REFERENCE and change.lookup and change.new is not None:
+            found[name] = Reference(entities[change.lookup], change.new)
         else:
             found[name] = typed(change.new, kind)
     return found

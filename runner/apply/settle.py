@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from runner.compile import Tables
-from runner.extract import batch
+from runner.extract import batch, canonical
 from runner.model import Side
 from runner.plan import Kind
 from runner.state import couplings, journal
@@ -118,19 +118,18 @@ def _returned(
 ) -> None:
     """Make the records that came back canonical, by the very SQL that made the snapshot."""
     pages = [o.page for o in done if o.page is not None and o.action.side == side]
-    connection.register("incoming", batch(pages, mapping.raw_columns(side)))
+    connection.register("incoming", batch(pages, mapping.reading(side).columns))
     connection.execute("CREATE OR REPLACE TEMP TABLE came AS SELECT * FROM incoming")
     connection.unregister("incoming")
     target = f'"returned {side.value}"'
     connection.execute(f"DROP TABLE IF EXISTS {target}")
-    made = mapping.snapshot(side, source="came", target=target)
-    connection.execute(made.sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    canonical(connection, mapping, side, "came", target)
 
 
 def _fill_done(
     connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, done: Sequence[Settled]
 ) -> None:
-    every = [f.id for f in mapping.fields]
+    first = {side.value: mapping.settled_by_create(side) for side in Side}
     rows = [
         {
             "left_key": outcome.left_key,
@@ -138,7 +137,7 @@ def _fill_done(
             "planned_left": outcome.action.left_key,
             "planned_right": outcome.action.right_key,
             "coupled": outcome.action.kind == "create",
-            "settled": every if outcome.action.kind == "create" else [],
+            "settled": first[outcome.action.side] if outcome.action.kind == "create" else [],
             "written_left": outcome.written if outcome.action.side == "left" else [],
             "written_right": outcome.written if outcome.action.side == "right" else [],
         }

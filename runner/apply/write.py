@@ -65,13 +65,13 @@ class Progress:
     """What one apply did so far: counters by mapping, and failures.
 
     ``moved`` holds for each record that this run wrote (system, entity, key) the ETag that the
-    plan saw and the one it has now; ``missing`` the keys, with their mapping, of records that were
-    planned and not created.
+    plan saw (``None``: there was no record yet) and the one it has now; ``missing`` the keys, with
+    their mapping, of records that were planned and not created.
     """
 
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    moved: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    moved: dict[tuple[str, str, str], tuple[str | None, str]] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
     stopped: str = ""
 
@@ -163,8 +163,9 @@ class _Writer:
 
     def _stands(self, action: Action) -> bool:
         """Whether nothing that an action points to failed to be created in this run."""
-        lookups = {f.id: f.rule.lookup for f in self.mapping.fields}
-        points_to = {(lookups.get(change.id, ""), change.new or "") for change in action.fields}
+        own = action.left_key if action.side == "left" else action.right_key
+        points_to = {(change.lookup or "", change.new or "") for change in action.fields}
+        points_to |= {(action.mapping, own or "")} if action.kind is Kind.UPDATE else set()
         return points_to.isdisjoint(self.progress.missing)
 
     async def _side(
@@ -186,9 +187,9 @@ class _Writer:
         entity = self.mapping.rule.entity(side)
         rules = {mapping.name: mapping.rule for mapping in self.mappings}
         entities = {
-            f.rule.lookup: rules[f.rule.lookup].entity(side).entity
+            lookup.mapping: rules[lookup.mapping].entity(side).entity
             for f in self.mapping.fields
-            if f.rule.lookup
+            for lookup in f.rule.lookups
         }
         key = action.left_key if side is Side.LEFT else action.right_key
         key = None if pending(key) else key
@@ -199,7 +200,7 @@ class _Writer:
             key=key,
             etag=action.etag,
             values={n: v for n, v in found.items() if n != entity.key or key is None},
-            returning=self.mapping.queries[side].fields,
+            returning=self.mapping.reading(side).query.fields,
         )
         seen = self.progress.moved.get((entity.system, entity.entity, key or ""))
         # This run itself moved the record since the plan saw it: that is no drift.
@@ -249,7 +250,7 @@ class _Writer:
         ]
 
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:
-        if write.etag and etag:
+        if etag and (write.etag or write.kind is WriteKind.CREATE):
             system = self.mapping.rule.entity(side).system
             self.progress.moved[system, write.entity, key] = (write.etag, etag)
 

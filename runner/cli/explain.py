@@ -22,7 +22,7 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
     yield f"-- mapping {mapping.name}"
     for side in Side:
         system = mapping.rule.entity(side).system
-        request = connectors[system].explain(mapping.queries[side])
+        request = connectors[system].explain(mapping.reading(side).query)
         yield f"-- read {mapping.rule.entity(side).entity} of {system}\n{request}"
     for side, source in mapping.key_sources.items():
         yield f"-- new records in {mapping.rule.entity(side).system} get their key from {source}"

@@ -69,6 +69,8 @@ def validate(context: typer.Context) -> None:
     """
     with words_for_errors():
         project = _project(context)
+        for note in project.notes:
+            say(f"note: {note}")
         names = ", ".join(mapping.name for mapping in project.mappings)
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
 

@@ -1,10 +1,12 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
-from runner.compile.tables import ACTION_DDL, PENDING, Tables
+from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 
 __all__ = [
     "ACTION_DDL",
+    "COUNTED_DDL",
+    "COUPLING",
     "PENDING",
     "CompiledMapping",
     "Statement",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.compile import compare, dialect, values
-from runner.compile.creates import struct
-from runner.compile.dialect import text
+from runner import dialect
+from runner.compile import compare, values
+from runner.compile.changes import change
+from runner.compile.changes import judged as changed
 from runner.compile.tables import (
     ACTION,
     COUPLING,
@@ -20,6 +21,7 @@ from runner.compile.tables import (
     LABEL,
     Tables,
 )
+from runner.dialect import text
 from runner.model import DeleteConflict, Side
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from runner.model import Mapping
 
 NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
+_ERRORS = "list_filter(list_concat(fields, later), lambda f: f.verdict = 'error')"
 _RANK = [
     "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
 ]  # fmt: skip
@@ -95,7 +98,9 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
             for f in self.fields
             for side in Side
         )
-        structs = ",\n        ".join(self._judged_field(field, judge) for field in self.fields)
+        changes = ",\n        ".join(
+            changed(field, judge.drifted(field), judge.reason(field)) for field in self.fields
+        )
         return f"""CREATE TABLE {tables.judged} AS
 SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
     l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
@@ -104,7 +109,8 @@ SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label
     {agreed},
     {final},
     {afters},
-    list_filter(CAST([{structs}] AS {FIELD_TYPE}[]), lambda f: f.verdict <> 'unchanged') AS fields
+    list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
+        lambda f: f.verdict <> 'unchanged') AS fields
 FROM (
     SELECT left_key, right_key, FALSE AS fresh FROM {tables.status} WHERE status = 'changed'
     UNION ALL
@@ -152,22 +158,6 @@ UNION ALL {planned}"""
     @property
     def _created(self) -> tuple[Side, ...]:
         return tuple(side for side in Side if self.creates.possible(side))
-
-    def _judged_field(self, field: CompiledField, judge: compare.Judge) -> str:
-        decided = f'"#d{field.number}"'
-        left, right = (values.as_text(field.value(s), field.kind(s)) for s in Side)
-        bases = [values.as_text(f"b.{compare.base_column(field, s)}", field.kind(s)) for s in Side]
-        news = " ".join(
-            f"WHEN {decided} = 'to {side.value}' "
-            f"THEN {values.as_text(compare.cast(field, side), field.kind(side))}"
-            for side in Side
-            if field.rule.direction.to(side) and field.end(side) is not None
-        )
-        names = ", ".join(text(word) for word in (field.id, field.rule.left, field.rule.right))
-        return (
-            f"row({names}, {decided}, {judge.drifted(field)}, {left}, {right}, "
-            f"{bases[0]}, {bases[1]}, CASE {news} END, {judge.reason(field)})"
-        )
 
     def _pair_actions(self) -> list[str]:
         has = {
@@ -226,20 +216,27 @@ UNION ALL {planned}"""
             return []
         table, wrong = (
             self._tables.new(side),
-            "len(list_filter(fields, lambda f: f.verdict = 'error')) > 0",
+            f"len({_ERRORS}) > 0",
         )
         target = f"{side.value}_key"
         unnamed = f"{target} IS NULL"
         parts = [
             _part("create", table, side=side, where=f"NOT ({wrong}) AND NOT ({unnamed})"),
             _part(
+                "update",
+                table,
+                side=side,
+                where=f"NOT ({wrong}) AND NOT ({unnamed}) AND len(later) > 0",
+                fields="later",
+            ),
+            _part(
                 "error",
                 table,
                 side=side,
                 where=wrong,
-                reason="list_filter(fields, lambda f: f.verdict = 'error')[1].reason",
+                reason=f"{_ERRORS}[1].reason",
                 hint=text("couple or correct it; the next run tries again"),
-                fields=_only("error"),
+                fields=_ERRORS,
                 unknown=side,
             ),
             _part(
@@ -256,14 +253,19 @@ UNION ALL {planned}"""
                 side.other,
             )
             left, right = ("NULL", old) if row is Side.RIGHT else (old, "NULL")
-            change = struct(
-                field.id, field.rule.left, field.rule.right,
-                f"'to {row.value}'", left, right, f"n.{target}", "NULL",
-            )  # fmt: skip
+            entry = change(
+                field.id,
+                field.rule.left,
+                field.rule.right,
+                f"'to {row.value}'",
+                left_value=left,
+                right_value=right,
+                new=f"n.{target}",
+            )
             parts.append(
                 f"""SELECT 'update' AS kind, '{row.value}' AS side,
     n.left_key, n.right_key, n.label,
-    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{change}] AS {FIELD_TYPE}[]) AS fields
+    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{entry}] AS {FIELD_TYPE}[]) AS fields
 FROM (SELECT * FROM {table} WHERE NOT ({wrong}) AND NOT ({unnamed})) n
     JOIN {self._tables.snapshot(row)} s ON s.{KEY} = n.{row.value}_key
 WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""

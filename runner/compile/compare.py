@@ -11,11 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.compile import dialect, values
-from runner.compile.dialect import OTHER
-from runner.compile.fields import ROW
+from runner import dialect
+from runner.compile.fields import text_of
 from runner.compile.tables import MODIFIED
-from runner.model import Direction, Drift, Granularity, Side, Unresolved, UpdateConflict
+from runner.dialect import OTHER, text
+from runner.model import (
+    Blank,
+    Direction,
+    Drift,
+    Granularity,
+    Side,
+    Unresolved,
+    UpdateConflict,
+    When,
+)
 
 if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
@@ -75,7 +84,7 @@ class Judge:
         """SQL of a field's verdict by base, left and right alone."""
         left, right = (self._moved(field, side) for side in Side)
         settled = f"CASE WHEN {left} OR {right} THEN 'converged' ELSE 'unchanged' END"
-        if field.rule.only_on_create:
+        if field.rule.when is When.CREATE:
             return settled
         alike = self._matched_alike(field)
         if field.rule.direction is Direction.BOTH:
@@ -120,33 +129,36 @@ class Judge:
 
     def faults(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
         """What can be wrong with what travels to that side: conditions and words, as SQL."""
+        rule, target = field.rule, field.end(to)
+        source = field.end(to.other)
+        name = source.name if source else "the constant"
+        quote = text("'")
+        said = f"{text(f'{name} ')} || {quote} || {text_of(field, to.other)} || {quote} || "
         found = []
-        source, target = field.end(to.other), field.end(to)
-        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.FAIL:
-            assert source is not None
-            value = values.as_text(field.value(to.other), field.kind(to.other))
-            start = dialect.text(f"{source.name} '")
-            end = dialect.text(f"' is not coupled (mapping {field.rule.lookup})")
-            found.append((self.unresolved(field, to), f"{start} || {value} || {end}"))
-        if field.rule.values:
-            assert source is not None
-            value = values.as_text(field.value(to.other), field.kind(to.other))
-            start, end = (
-                dialect.text(f"{source.name} '"),
-                dialect.text("' is not listed in `values`"),
-            )
-            found.append((field.untranslated(to), f"{start} || {value} || {end}"))
+        unresolved = rule.to(to).unresolved
+        if rule.lookups and unresolved is Unresolved.FAIL:
+            known = " or ".join(lookup.mapping for lookup in rule.lookups)
+            words = said + text(f" is not coupled (mapping {known})")
+            found.append((self.unresolved(field, to), words))
+        if rule.values and unresolved is Unresolved.FAIL and rule.to(to).otherwise is None:
+            found.append((field.untranslated(to), said + text(" is not listed in `values`")))
+        if not rule.lookups and not rule.values:
+            failures = field.chain(to).failures
+            found += [(failed, f"{text(f'{name}: ')} || {words}") for failed, words in failures]
+        if rule.blank is Blank.FAIL:
+            found.append((f"({field.carried(to)} IS NULL)", text(f"{name} is blank")))
         if field.too_long(to) != "FALSE":
             assert target is not None
-            start = dialect.text(f"{source.name if source else 'the constant'} is ")
             keeps = f"{self.mapping.entity(to).entity}.{target.name} keeps {target.max_length}"
-            end = dialect.text(f" characters long, {keeps}")
-            words = f"{start} || CAST(length({field.carried(to)}) AS VARCHAR) || {end}"
+            length = f"CAST(length({field.carried(to)}) AS VARCHAR)"
+            words = f"{text(f'{name} is ')} || {length} || {text(f' characters long, {keeps}')}"
             found.append((field.too_long(to), words))
         return found
 
     def unresolved(self, field: CompiledField, to: Side) -> str:
-        """SQL that says whether a reference points to a record that is not coupled."""
+        """SQL that says whether a value has no translation: not coupled, not listed."""
+        if field.rule.values:
+            return field.untranslated(to)
         return f"({field.value(to.other)} IS NOT NULL AND {field.link(to)} IS NULL)"
 
     def _matched_alike(self, field: CompiledField) -> str:
@@ -168,11 +180,14 @@ class Judge:
         if not target.on_update or target.name == self.mapping.entity(to).key:
             return [("TRUE", "converged")]
         found = []
-        if field.rule.keep_if_blank:
-            found.append((f"{field.value(to.other)} IS NULL", "converged"))
-        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.KEEP:
+        translated = field.rule.lookups or field.rule.values
+        if field.rule.blank is Blank.KEEP:
+            # What cannot be translated is no blank: it fails, or whatever `unresolved` says.
+            blank = field.value(to.other) if translated else field.carried(to)
+            found.append((f"({blank} IS NULL)", "converged"))
+        if translated and field.rule.to(to).unresolved is Unresolved.KEEP:
             found.append((self.unresolved(field, to), "converged"))
-        if field.rule.lookup and field.rule.unresolved(to) is Unresolved.CLEAR:
+        if translated and field.rule.to(to).unresolved is Unresolved.CLEAR:
             clear = f"{self.unresolved(field, to)} AND {field.value(to)} IS NULL"
             found.append((clear, "converged"))
         return found + [(condition, "error") for condition, _ in self.faults(field, to)]
@@ -202,10 +217,10 @@ def cast(field: CompiledField, to: Side) -> str:
 def links(fields: tuple[CompiledField, ...], tables: dict[str, str], *rows: Side) -> str:
     """SQL of the joins that lookups need: from each row given to the key across."""
     return "\n".join(
-        f"    LEFT JOIN {tables[field.rule.lookup]} k{field.number}{ROW[row.other]} "
-        f"ON k{field.number}{ROW[row.other]}.{row.value}_key = {field.value(row)}"
+        f"    LEFT JOIN {tables[lookup.mapping]} {(alias := field.alias(row.other, n))} "
+        f"ON {alias}.{row.value}_key = {text_of(field, row)}"
         for field in fields
-        if field.rule.lookup
+        for n, lookup in enumerate(field.rule.lookups)
         for row in rows
     )
 

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner.compile import compare, dialect, values
-from runner.compile.fields import ROW
+from runner import dialect, expression
+from runner.compile import compare, values
+from runner.compile.changes import change, lookup, pieces, shown
+from runner.compile.fields import ROW, text_of
 from runner.compile.tables import FIELD_TYPE, KEY, LABEL, PENDING, Tables
-from runner.model import DeleteConflict, Side
+from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
-    from runner.model import Mapping
+    from runner.model import Mapping, Template
     from runner.wire import EntityType
 
 
@@ -72,9 +74,12 @@ class Creates:
         judge = compare.Judge(self.mapping)
         numbers = self._numbers(side)
         afters = ",\n    ".join(self._after(field, side) for field in self.fields)
-        structs = ",\n        ".join(
-            [self._field(field, side, judge) for field in self._travelling(side)]
-            + [self._default(name, value, side) for name, value in self._extra(side)]
+        changes = ",\n        ".join(
+            [entry for field in self._travelling(side) for entry in self._field(field, side, judge)]
+            + [f"[{self._default(name, side)}]" for name in self._extra(side)]
+        )
+        later = ", ".join(
+            entry for field in self.later(side) for entry in self._field(field, side, judge)
         )
         return f"""CREATE TABLE {tables.new(side)} AS
 WITH {numbers} free AS (
@@ -83,8 +88,10 @@ WITH {numbers} free AS (
 SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
     {row}.{LABEL} AS label,
     {afters},
-    list_filter(CAST([{structs}] AS {FIELD_TYPE}[]),
-        lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS fields
+    list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
+        lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS fields,
+    list_filter(CAST(flatten([{later}]) AS {FIELD_TYPE}[]),
+        lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS later
 FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 {compare.links(self.fields, self.lookups, source)}
 {f'    LEFT JOIN numbered ON numbered."key" = {row}.{KEY}' if numbers else ""}"""
@@ -98,29 +105,76 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
             if field.rule.name(side) == key
             and field.rule.direction.to(side.other)
             and not field.rule.direction.to(side)
-            and not field.rule.lookup
+            and not field.rule.lookups
             and field.end(side.other) is not None
         )
 
     def _travelling(self, side: Side) -> tuple[CompiledField, ...]:
+        """Fields that a new record of that side is made with."""
+        later = self.later(side)
+        return tuple(f for f in self._written(side, later=False) if f not in later)
+
+    def later(self, side: Side) -> tuple[CompiledField, ...]:
+        """Fields that a new record takes only once it is there: in a second write, same plan."""
+        return tuple(
+            field
+            for field in self._written(side, later=True)
+            if field.rule.when is When.AFTER_CREATE
+            or not all(piece.field.on_create for piece in field.pieces(side))
+        )
+
+    def _written(self, side: Side, *, later: bool) -> tuple[CompiledField, ...]:
         return tuple(
             field
             for field in self.fields
-            if (end := field.end(side)) is not None
-            and field.rule.direction.to(side)
-            and end.on_create
+            if field.rule.direction.to(side)
+            and (pieces := field.pieces(side))
+            and all(p.field.on_update if later else p.field.on_create for p in pieces)
         )
 
-    def _extra(self, side: Side) -> tuple[tuple[str, object], ...]:
+    def _extra(self, side: Side) -> tuple[str, ...]:
+        """Fields that a template alone fills."""
         mapped = {field.rule.name(side) for field in self._travelling(side)}
-        return tuple(d for d in self.mapping.defaults.get(side, ()) if d[0] not in mapped)
+        named = (name for t in self.mapping.templates.get(side, ()) for name, _ in t.values)
+        return tuple(dict.fromkeys(name for name in named if name not in mapped))
+
+    def _template(self, name: str, side: Side, *, wins: bool) -> str | None:
+        """SQL of what the first template that holds gives a field; ``None`` if none ever does."""
+        templates = self.mapping.templates.get(side, ())
+        given = [dict(t.values).get(name) if t.wins is wins else None for t in templates]
+        if all(value is None for value in given):
+            return None
+        kind = self._type(side).fields[name].type
+        arms = [
+            f"WHEN {self._holds(template, side)} THEN "
+            + ("NULL" if value is None else dialect.cast(dialect.literal(value), kind))
+            for template, value in zip(templates, given, strict=True)
+        ]
+        return f"CASE {' '.join(arms)} END"
+
+    def _holds(self, template: Template, side: Side) -> str:
+        if template.when is None:
+            return "TRUE"
+        source = side.other
+        return expression.to_sql(
+            expression.parse(template.when.text),
+            lambda name: (
+                dialect.name(ROW[source], name),
+                self._type(source).fields[name].type,
+            ),
+        )
+
+    def _type(self, side: Side) -> EntityType:
+        return self.types[0 if side is Side.LEFT else 1]
 
     def _value(self, field: CompiledField, side: Side) -> str:
         value = dialect.cast(field.carried(side), field.kind(side))
-        default = dict(self.mapping.defaults.get(side, ())).get(field.rule.name(side))
-        if default is None:
+        name = field.rule.name(side)
+        if not name:
             return value
-        return f"coalesce({value}, {dialect.cast(dialect.literal(default), field.kind(side))})"
+        wins, fills = (self._template(name, side, wins=wins) for wins in (True, False))
+        found = [sql for sql in (wins, value, fills) if sql is not None]
+        return value if len(found) == 1 else f"coalesce({', '.join(found)})"
 
     def _key(self, side: Side) -> str:
         source = side.other
@@ -170,41 +224,42 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         held = "NULL"
         if field.end(side) is None:
             held = field.value(side)
-        elif field in self._travelling(side):
+        elif field in self._travelling(side) or field in self.later(side):
             held = self._value(field, side)
         source = f"{field.value(side.other)} AS {compare.base_column(field, side.other)}"
         return f"{source}, CAST({held} AS {kind}) AS {compare.base_column(field, side)}"
 
-    def _field(self, field: CompiledField, side: Side, judge: compare.Judge) -> str:
+    def _field(self, field: CompiledField, side: Side, judge: compare.Judge) -> list[str]:
         kind = field.kind(side)
-        new = values.as_text(self._value(field, side), kind)
-        source = values.as_text(field.value(side.other), field.kind(side.other))
+        source = text_of(field, side.other)
         faults = judge.faults(field, side)
         arms = " ".join(f"WHEN {condition} THEN {words}" for condition, words in faults)
         reason = f"CASE {arms} END" if faults else "NULL"
         verdict = f"CASE WHEN ({reason}) IS NULL THEN 'to {side.value}' ELSE 'error' END"
         left, right = (source, "NULL") if side is Side.RIGHT else ("NULL", source)
-        return struct(
-            field.id, field.rule.left, field.rule.right, verdict, left, right, new, reason
+        value = self._value(field, side)
+        one = change(
+            field.id,
+            shown(field, Side.LEFT),
+            shown(field, Side.RIGHT),
+            verdict,
+            left_value=left,
+            right_value=right,
+            new=values.as_text(value, kind),
+            reason=reason,
+            lookup=lookup(field, side),
         )
+        if field.made(side) is None:
+            return [f"[{one}]"]
+        apart = ", ".join(pieces(field, side, value, f"'to {side.value}'", coupled=False))
+        return [f"CASE WHEN ({reason}) IS NULL THEN [{apart}] ELSE [{one}] END"]
 
-    def _default(self, name: str, value: object, side: Side) -> str:
-        assert isinstance(value, str | int | float | bool)
-        kind = self.types[0 if side is Side.LEFT else 1].fields[name].type
-        new = values.as_text(dialect.cast(dialect.literal(value), kind), kind)
+    def _default(self, name: str, side: Side) -> str:
+        wins, fills = (self._template(name, side, wins=wins) for wins in (True, False))
+        found = ", ".join(sql for sql in (wins, fills) if sql is not None)
+        new = values.as_text(f"coalesce({found})", self._type(side).fields[name].type)
         left, right = (name, "") if side is Side.LEFT else ("", name)
-        return struct(
-            f"default {name}", left, right, f"'to {side.value}'", "NULL", "NULL", new, "NULL"
-        )
-
-
-def struct(ident: str, left: str, right: str, verdict: str, *rest: str) -> str:
-    """SQL of one field of an action: what it is of, its verdict, then left, right, new, reason."""
-    left_value, right_value, new, reason = rest
-    names = ", ".join(dialect.text(word) for word in (ident, left, right))
-    return (
-        f"row({names}, {verdict}, FALSE, {left_value}, {right_value}, NULL, NULL, {new}, {reason})"
-    )
+        return change(f"default {name}", left, right, f"'to {side.value}'", new=new)
 
 
 def _guid(seed: str) -> str:

@@ -1,40 +1,47 @@
 """One field mapping as SQL: its value on either side, carried across, and compared.
 
 The SQL reads the rows ``l`` and ``r`` (both sides now, columns named as fields) and, for a lookup,
-the link rows ``k<number>r`` (found by the left's key) and ``k<number>l`` (found by the right's).
+the link rows ``k<number>r<n>`` (found by the left's key, in the n-th mapping looked up) and
+``k<number>l<n>`` (found by the right's).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.compile import dialect
-from runner.errors import Problem, nearest
-from runner.model import Direction, Side
+from runner import dialect, expression
+from runner.compile import values
+from runner.compile.ends import Made, made_of, names_of, plain, unknown_field
+from runner.errors import Problem
+from runner.model import Direction, Side, TooLong
+from runner.transform import chained, convertible, faults
+from runner.transform.convert import TEXTUAL
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
+    from collections import abc
     from collections.abc import Iterable, Iterator
 
+    from runner.compile.ends import Piece
     from runner.errors import Location
-    from runner.model import Constant, FieldMapping, Mapping
+    from runner.model import Arrival, Constant, FieldMapping, Mapping
+    from runner.transform import Chain
     from runner.wire import EntityType
 
-TEXTUAL = frozenset({Type.TEXT, Type.CODE, Type.OPTION, Type.GUID})
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ROW = {Side.LEFT: "l", Side.RIGHT: "r"}
-_CARRIES = frozenset(
-    {(Type.INTEGER, Type.DECIMAL), (Type.INTEGER, Type.TEXT), (Type.INTEGER, Type.CODE)}
-)
+_NUMBERS = frozenset({Type.INTEGER, Type.DECIMAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledField:
     """A field mapping with the types of both ends. ``id`` names it within its mapping.
 
-    ``left`` or ``right`` is ``None`` where the constant stands.
+    ``left`` or ``right`` is ``None`` where the constant stands. ``left_made`` and ``right_made``
+    say how a value of several fields is made, and taken apart. ``conditions`` hold, by the number
+    of a lookup and a side, SQL that says whether a reference of that side leads there.
     """
 
     number: int
@@ -42,69 +49,146 @@ class CompiledField:
     rule: FieldMapping
     left: FieldType | None
     right: FieldType | None
+    left_made: Made | None = None
+    right_made: Made | None = None
+    conditions: abc.Mapping[tuple[int, Side], str] = field(default_factory=dict)
 
     def end(self, side: Side) -> FieldType | None:
-        """The field on that side."""
+        """The value on that side, described as a field; ``None`` where the constant stands."""
         return self.left if side is Side.LEFT else self.right
+
+    def made(self, side: Side) -> Made | None:
+        """How the value of that side is made; ``None`` for a field or a constant."""
+        return self.left_made if side is Side.LEFT else self.right_made
+
+    def pieces(self, side: Side) -> tuple[Piece, ...]:
+        """The fields of that side that are written; empty where nothing can be."""
+        made, end = self.made(side), self.end(side)
+        if made is not None:
+            return made.pieces
+        return plain(end) if end is not None else ()
+
+    def reads(self, side: Side) -> tuple[str, ...]:
+        """The fields of that side that the value is read from, or written to."""
+        rule = self.rule.made(side)
+        names = names_of(rule) if rule else tuple(filter(None, (self.rule.name(side),)))
+        conditions = [lookup.conditions.get(side) for lookup in self.rule.lookups]
+        for text in (condition.text for condition in conditions if condition is not None):
+            names = (*names, *expression.fields_of(expression.parse(text)))
+        return names
 
     def kind(self, side: Side) -> Type:
         """The canonical type on that side; a constant has that of the field it is written to."""
-        end = self.end(side) or self.end(side.other)
+        end = self.end(side)
+        if end is None and self.rule.lookups:
+            return Type.TEXT
+        end = end or self.end(side.other)
         assert end is not None, "a field mapping has at least one field"
         return end.type
 
     def value(self, side: Side) -> str:
         """SQL of the value on that side now."""
-        if self.end(side) is None:
+        end = self.end(side)
+        if end is None:
             assert self.rule.constant is not None
             return _typed(self.rule.constant, self.kind(side))
-        return dialect.name(ROW[side], self.rule.name(side))
+        return dialect.name(ROW[side], end.name)
+
+    def alias(self, to: Side, number: int) -> str:
+        """The link row that a reference finds in the mapping of that number."""
+        return f"k{self.number}{ROW[to]}{number}"
 
     def link(self, to: Side) -> str:
         """SQL of the key that a lookup finds for that side; NULL where nothing is coupled."""
-        return dialect.name(f"k{self.number}{ROW[to]}", f"{to.value}_key")
+        found = [
+            self._where(n, to, dialect.name(self.alias(to, n), f"{to.value}_key"))
+            for n in range(len(self.rule.lookups))
+        ]
+        return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+    def looked_up(self, to: Side) -> str:
+        """SQL of the mapping in which a lookup finds the key for that side."""
+        arms = [
+            (self._where(n, to, dialect.name(self.alias(to, n), f"{to.value}_key")), lookup.mapping)
+            for n, lookup in enumerate(self.rule.lookups)
+        ]
+        if len(arms) == 1:
+            return dialect.text(arms[0][1])
+        whens = " ".join(f"WHEN {sql} IS NOT NULL THEN {dialect.text(m)}" for sql, m in arms)
+        return f"CASE {whens} END" if whens else "NULL"
+
+    def _where(self, number: int, to: Side, key: str) -> str:
+        """Let a key count only where the lookup's condition on the side it comes from holds."""
+        condition = self.conditions.get((number, to.other))
+        return key if condition is None else f"CASE WHEN {condition} THEN {key} END"
 
     def carried(self, to: Side) -> str:
         """SQL of the other side's value as this side would keep it."""
-        if self.rule.lookup:
-            return self.link(to)
-        if self.rule.values:
-            return self._translated(to)
-        here, there = self.kind(to), self.kind(to.other)
-        value = self.value(to.other)
-        if here is Type.CODE and there is not Type.CODE:
-            return f"upper(trim(CAST({value} AS VARCHAR)))"
-        if here is Type.DECIMAL:
-            return dialect.cast(_rounded(value, self.scale), here)
-        return value if here is there or here in TEXTUAL >= {there} else dialect.cast(value, here)
+        way, kind = self.rule.to(to), self.kind(to)
+        sql = self._fitted(self._across(to), to)
+        if way.default is None:
+            return sql
+        blank = self.value(to.other) if self.rule.lookups or self.rule.values else sql
+        return f"CASE WHEN {blank} IS NULL THEN {_typed(way.default, kind)} ELSE {sql} END"
+
+    def chain(self, to: Side) -> Chain:
+        """The value on its way to that side through transforms and conversion."""
+        steps = self.rule.to(to).steps
+        made = chained(self.value(to.other), self.kind(to.other), steps, self.rule.zone)
+        return made.then(self.kind(to), self.rule.zone)
 
     def same(self) -> str:
         """SQL that says whether both sides hold the same, as far as both can keep it.
 
         A longer text counts as the shorter side would cut it (Microsoft's rule, codeunit 5336), a
-        number as the coarser side would round it, a reference by what it points to.
+        number as the coarser side would round it, a reference by what it points to, and a value
+        that is changed on its way by what arrives.
         """
         left, right = self.value(Side.LEFT), self.value(Side.RIGHT)
-        if self.rule.lookup or self.rule.values:
+        if not self._changed_on_its_way():
+            kinds = {self.kind(Side.LEFT), self.kind(Side.RIGHT)}
+            if kinds & TEXTUAL:
+                left, right = (self._comparable(value, kinds) for value in (left, right))
+            elif Type.DECIMAL in kinds:
+                left, right = (
+                    _rounded(dialect.cast(v, Type.DECIMAL), self.scale) for v in (left, right)
+                )
+            return f"({left} {dialect.SAME} {right})"
+        arrives = [
+            self._arrived(to) for to in Side if self.rule.direction.to(to) and self.pieces(to)
+        ]
+        return f"(({left} IS NULL AND {right} IS NULL) OR {' OR '.join(arrives)})"
+
+    def _changed_on_its_way(self) -> bool:
+        rule, kinds = self.rule, {self.kind(side) for side in Side}
+        ways = (rule.to_left, rule.to_right)
+        changed = rule.lookups or rule.values or any(w.steps or w.default is not None for w in ways)
+        return bool(changed) or not (len(kinds) == 1 or kinds <= TEXTUAL or kinds <= _NUMBERS)
+
+    def _arrived(self, to: Side) -> str:
+        carried, held = self.carried(to), self.value(to)
+        if self.rule.lookups or self.rule.values:
             # What cannot be translated is the same as nothing, not even as a blank.
-            found = f"{self.carried(Side.RIGHT)} = {right}"
-            return f"(({left} IS NULL AND {right} IS NULL) OR coalesce({found}, FALSE))"
-        kinds = {self.kind(Side.LEFT), self.kind(Side.RIGHT)}
-        if kinds & TEXTUAL:
-            left, right = (self._comparable(value, kinds) for value in (left, right))
-        elif Type.DECIMAL in kinds:
-            left, right = (
-                _rounded(dialect.cast(v, Type.DECIMAL), self.scale) for v in (left, right)
-            )
-        return f"({left} {dialect.SAME} {right})"
+            return f"coalesce({carried} = {held}, FALSE)"
+        if self.kind(to) is Type.DECIMAL:
+            held = _rounded(held, self.scale)
+        failed = " OR ".join(condition for condition, _ in self.chain(to).failures)
+        same = f"{carried} {dialect.SAME} {held}"
+        return f"({same} AND NOT ({failed}))" if failed else f"({same})"
 
     def too_long(self, to: Side) -> str:
         """SQL that says whether what travels is longer than that side can keep."""
         end = self.end(to)
-        if end is None or end.max_length is None or self.kind(to.other) not in TEXTUAL:
+        if end is None or end.max_length is None or self.rule.too_long is TooLong.TRUNCATE:
+            return "FALSE"
+        if self.kind(to.other) not in TEXTUAL and not self.rule.to(to).steps:
             return "FALSE"
         source = self.end(to.other)
-        if source is not None and (source.max_length or end.max_length + 1) <= end.max_length:
+        if (
+            source is not None
+            and not self.rule.to(to).steps
+            and (source.max_length or end.max_length + 1) <= end.max_length
+        ):
             return "FALSE"
         return f"coalesce(length({self.carried(to)}) > {end.max_length}, FALSE)"
 
@@ -112,24 +196,46 @@ class CompiledField:
         """SQL that says whether a value stands in no pair of ``values``."""
         return f"({self.value(to.other)} IS NOT NULL AND {self._translated(to)} IS NULL)"
 
+    def _across(self, to: Side) -> str:
+        if self.rule.lookups:
+            return self.link(to)
+        return self._translated(to) if self.rule.values else self.chain(to).sql
+
+    def _fitted(self, sql: str, to: Side) -> str:
+        """Let a value be as long, and as precise, as that side is to keep it."""
+        end, kind = self.end(to), self.kind(to)
+        if kind is Type.DECIMAL:
+            return dialect.cast(_rounded(sql, self.scale), kind)
+        truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
+        if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
+            return f"left({sql}, {end.max_length})"
+        return sql
+
     def _translated(self, to: Side) -> str:
         here, there = self.kind(to), self.kind(to.other)
         arms = " ".join(
             f"WHEN {_typed(source, there)} THEN {_typed(target, here)}"
-            for source, target in (p if to is Side.RIGHT else p[::-1] for p in self.rule.values)
+            for source, target in (
+                self.rule.values
+                if to is Side.RIGHT
+                else ((right, left) for left, right in self.rule.values_back)
+            )
         )
-        return f"CASE {self.value(to.other)} {arms} END"
+        otherwise = self.rule.to(to).otherwise
+        value = self.value(to.other)
+        rest = "" if otherwise is None else f" ELSE {_typed(otherwise, here)}"
+        return f"CASE WHEN {value} IS NOT NULL THEN CASE {value} {arms}{rest} END END"
 
     @property
     def scale(self) -> int | None:
         """Decimal places that both sides keep; ``None``: all of them."""
+        if any(self.rule.to(side).steps for side in Side):
+            return self.rule.scale
         known = [self.rule.scale, *(end.scale for end in (self.left, self.right) if end)]
         return min((scale for scale in known if scale is not None), default=None)
 
     def _comparable(self, value: str, kinds: set[Type]) -> str:
-        text = f"CAST({value} AS VARCHAR)" if kinds - TEXTUAL else value
-        if Type.CODE in kinds and len(kinds) > 1:
-            text = f"upper(trim({text}))"
+        text = f"upper(trim({value}))" if Type.CODE in kinds and len(kinds) > 1 else value
         lengths = [end.max_length for end in (self.left, self.right) if end]
         known = [length for length in lengths if length is not None]
         differ = len(set(known)) > 1 or len(known) < len(lengths)
@@ -158,32 +264,32 @@ def fields_of(
     compiled: list[CompiledField] = []
     taken: set[str] = set()
     for number, rule in enumerate(mapping.fields, start=1):
-        problems += _unknown(rule, left, right)
-        ident = f"{rule.left or '='} {rule.right or '='}"
+        before = len(problems)
+        ends, mades = {}, {}
+        for side, entity in zip(Side, (left, right), strict=True):
+            made = rule.made(side)
+            column = made_of(made, entity, rule.at, problems) if made else None
+            mades[side] = column
+            problems += unknown_field(rule.name(side), entity, rule.at)
+            ends[side] = column.column if column else entity.fields.get(rule.name(side))
+        if len(problems) > before:
+            continue
+        ident = " ".join(end.name if end else "=" for end in ends.values())
         ident = ident if ident not in taken else f"{ident} {number}"
         taken.add(ident)
-        field = CompiledField(
+        bound = CompiledField(
             number=number,
             id=ident,
             rule=rule,
-            left=left.fields.get(rule.left),
-            right=right.fields.get(rule.right),
+            left=ends[Side.LEFT],
+            right=ends[Side.RIGHT],
+            left_made=mades[Side.LEFT],
+            right_made=mades[Side.RIGHT],
+            conditions=_conditions(rule, {Side.LEFT: left, Side.RIGHT: right}, problems),
         )
-        if not _unknown(rule, left, right):
-            problems += _faults(field)
-            compiled.append(field)
+        problems += _faults(bound)
+        compiled.append(bound)
     return tuple(compiled), tuple(problems)
-
-
-def unknown_field(name: str, entity: EntityType, at: Location) -> Iterator[Problem]:
-    """Say that an entity has no such field, unless it has."""
-    if name and name not in entity.fields:
-        hint = nearest(name, entity.fields)
-        yield Problem(at, f"{entity.name} has no field '{name}'", hint)
-
-
-def _unknown(rule: FieldMapping, left: EntityType, right: EntityType) -> tuple[Problem, ...]:
-    return (*unknown_field(rule.left, left, rule.at), *unknown_field(rule.right, right, rule.at))
 
 
 def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
@@ -199,35 +305,81 @@ def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
         yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
 
 
+def _conditions(
+    rule: FieldMapping, types: dict[Side, EntityType], problems: list[Problem]
+) -> dict[tuple[int, Side], str]:
+    found: dict[tuple[int, Side], str] = {}
+    for number, lookup in enumerate(rule.lookups):
+        for side, text in lookup.conditions.items():
+            node, known = expression.parse(text.text), types[side].fields
+            names = expression.fields_of(node)
+            unknown = [p for name in names for p in unknown_field(name, types[side], text.at)]
+            problems += unknown
+            if unknown:
+                continue
+            try:
+                found[number, side] = expression.to_sql(
+                    node,
+                    lambda name, row=ROW[side], known=known: (  # type: ignore[misc]
+                        dialect.name(row, name),
+                        known[name].type,
+                    ),
+                )
+            except expression.ExpressionError as error:
+                problems.append(Problem(text.at, f"when: {error}"))
+    return found
+
+
 def _faults(field: CompiledField) -> Iterable[Problem]:
     rule = field.rule
     for left, right in rule.values:
         for value, end in ((left, field.left), (right, field.right)):
             if end is not None:
                 yield from unfit(value, end, rule.at)
-    if rule.constant is not None:
-        for end in (field.left, field.right):
-            if end is not None:
-                yield from unfit(rule.constant, end, rule.at)
+    for side in Side:
+        end, way = field.end(side), rule.to(side)
+        # A constant that is looked up is the name of a record, of whatever type its key is.
+        constant = None if rule.lookups else rule.constant
+        for literal in (constant, way.default, way.otherwise):
+            if literal is not None and end is not None:
+                yield from unfit(literal, end, rule.at)
     for side in (side for side in Side if rule.direction.to(side)):
-        end = field.end(side)
-        if end is not None and not (end.on_create or end.on_update):
-            yield Problem(
-                rule.at,
-                f"'{end.name}' is read-only",
-                "give the field the other direction" if rule.direction is Direction.BOTH else "",
-            )
-        here, there = field.kind(side), field.kind(side.other)
-        if rule.lookup or rule.values or field.end(side.other) is None or _fits(there, here):
-            continue
+        yield from _way_faults(field, side)
+
+
+def _way_faults(field: CompiledField, side: Side) -> Iterator[Problem]:
+    rule, end = field.rule, field.end(side)
+    if end is not None and not (end.on_create or end.on_update):
         yield Problem(
             rule.at,
-            f"'{rule.name(side.other)}' is {there} and '{rule.name(side)}' is {here}",
+            f"'{end.name}' is read-only",
+            "give the field the other direction" if rule.direction is Direction.BOTH else "",
+        )
+    if rule.lookups or rule.values or field.end(side.other) is None:
+        return
+    here, there = field.kind(side), field.kind(side.other)
+    way: Arrival = rule.to(side)
+    wrong = list(faults(way.steps, there))
+    for step, words in wrong:
+        yield Problem(step.at if step.at.file else rule.at, words)
+    if wrong:
+        return
+    arrives = chained("v", there, way.steps).kind
+    if not convertible(arrives, here):
+        yield Problem(
+            rule.at,
+            f"'{_shown(field, side.other)}' is {arrives} and '{_shown(field, side)}' is {here}",
             "give it a `lookup:`"
             if Type.REFERENCE in (here, there)
             else "these cannot be converted",
         )
 
 
-def _fits(source: Type, target: Type) -> bool:
-    return source is target or {source, target} <= TEXTUAL or (source, target) in _CARRIES
+def _shown(field: CompiledField, side: Side) -> str:
+    end = field.end(side)
+    return end.name if end else str(field.rule.constant)
+
+
+def text_of(field: CompiledField, side: Side) -> str:
+    """SQL of the value on that side as people read it."""
+    return values.as_text(field.value(side), field.kind(side))

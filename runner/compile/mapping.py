@@ -6,20 +6,22 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner import expression
-from runner.compile import dialect, match, values
+from runner import dialect
+from runner.compile import match
 from runner.compile.actions import Actions, coupled_links
+from runner.compile.checks import missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
-from runner.compile.fields import fields_of, unfit, unknown_field
-from runner.compile.tables import COUPLING, ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED, Tables
-from runner.errors import ConfigError, Location, Problem, nearest
-from runner.model import BaseColumn, Side, UpdateConflict
-from runner.wire import Type, WireQuery
+from runner.compile.fields import fields_of
+from runner.compile.snapshot import reading
+from runner.compile.tables import COUPLING, Tables
+from runner.errors import ConfigError, Problem
+from runner.model import BaseColumn, Side
 
 if TYPE_CHECKING:
     from collections import abc
 
     from runner.compile.fields import CompiledField
+    from runner.compile.snapshot import Reading
     from runner.model import Mapping, Project
     from runner.wire import Capabilities, EntityType
 
@@ -40,7 +42,7 @@ class CompiledMapping:
     fields: tuple[CompiledField, ...]
     left: EntityType
     right: EntityType
-    queries: abc.Mapping[Side, WireQuery]
+    readings: abc.Mapping[Side, Reading]
     key_sources: abc.Mapping[Side, KeySource]
     base: tuple[BaseColumn, ...]
     _actions: Actions
@@ -61,57 +63,27 @@ class CompiledMapping:
         """The type of the entity on that side."""
         return self.left if side is Side.LEFT else self.right
 
-    def raw_columns(self, side: Side) -> dict[str, Type]:
-        """The fields that are read from that side, with their types, in a fixed order."""
-        entity = self.type(side)
-        return {name: entity.fields[name].type for name in self.queries[side].fields}
+    def reading(self, side: Side) -> Reading:
+        """How that side is read."""
+        return self.readings[side]
 
     def canonical_key(self, side: Side, sql: str) -> str:
         """SQL of a key as couplings keep it."""
-        entity = self.type(side)
-        known = entity.fields.get(self.rule.entity(side).key)
-        return values.canonical(sql, known.type if known else Type.TEXT)
+        return self.readings[side].key(sql)
 
-    def snapshot(self, side: Side, *, source: str, target: str) -> Statement:
-        """Turn raw rows into canonical ones: values, scope (the filter), and their hash."""
-        entity, rule = self.type(side), self.rule.entity(side)
-        columns = ",\n        ".join(
-            f"{values.canonical(dialect.name(name), kind)} AS {dialect.name(name)}"
-            for name, kind in self.raw_columns(side).items()
-        )
-        scope = "TRUE"
-        if rule.filter is not None:
-            scope = expression.to_sql(
-                expression.parse(rule.filter.text),
-                lambda name: (dialect.name(name), entity.fields[name].type),
-            )
-        shown = rule.label or entity.label
-        label = (
-            values.as_text(dialect.name(shown), entity.fields[shown].type)
-            if shown in self.raw_columns(side)
-            else "NULL"
-        )
+    def snapshot(self, side: Side, *, source: str, target: str, computed: str = "") -> Statement:
+        """Turn raw rows into canonical ones (see ``Reading.snapshot``)."""
+        rule = self.rule.entity(side)
+        hashed = self.hash(side, [dialect.name(c.source) for c in self.hashed(side)])
         return Statement(
             purpose=f"canonical {rule.entity} of {rule.system}",
-            sql=f"""CREATE TABLE {target} AS
-SELECT *, coalesce({scope}, FALSE) AS {IN_SCOPE},
-    {label} AS {LABEL},
-    {self._modified(side)} AS {MODIFIED},
-    {self.hash(side, [dialect.name(c.source) for c in self.hashed(side)])} AS {HASH}
-FROM (
-    SELECT {self.canonical_key(side, KEY)} AS {KEY}, {ETAG},
-        {columns}
-    FROM {source})""",
+            sql=self.readings[side].snapshot(source, target, hashed, computed),
         )
 
-    def _modified(self, side: Side) -> str:
-        """When a record changed; where either system tells no more than the day, the day."""
-        if not asks_when(self.rule):
-            return "CAST(NULL AS TIMESTAMP)"
-        moment = dialect.name(self.type(side).modified)
-        kinds = {self.type(s).fields[self.type(s).modified].type for s in Side}
-        moment = f"CAST({moment} AS DATE)" if kinds != {Type.INSTANT} else moment
-        return f"CAST({moment} AS TIMESTAMP)"
+    def settled_by_create(self, side: Side) -> list[str]:
+        """The fields that a new record of that side has in common with its partner at once."""
+        later = self._actions.creates.later(side)
+        return [field.id for field in self.fields if field not in later]
 
     def hashed(self, side: Side) -> tuple[BaseColumn, ...]:
         """The base columns of that side that hold a field's value (and no constant)."""
@@ -210,11 +182,16 @@ def compile_project(
             of them.
 
     """
-    looked_up = {field.lookup for mapping in project.mappings for field in mapping.fields}
+    looked_up = {
+        lookup.mapping
+        for mapping in project.mappings
+        for field in mapping.fields
+        for lookup in field.lookups
+    }
     compiled: list[CompiledMapping] = []
     problems: list[Problem] = []
     for mapping in project.mappings:
-        missing = tuple(_missing_entities(mapping, types))
+        missing = tuple(missing_entities(mapping, types))
         if missing:
             problems += missing
             continue
@@ -222,7 +199,7 @@ def compile_project(
             types[mapping.entity(side).system, mapping.entity(side).entity] for side in Side
         )
         fields, faults = fields_of(mapping, left, right)
-        faults = (*faults, *_side_faults(mapping, left, right))
+        faults = (*faults, *side_faults(mapping, left, right))
         if faults:
             problems += faults
             continue
@@ -230,54 +207,6 @@ def compile_project(
     if problems:
         raise ConfigError(problems)
     return tuple(compiled)
-
-
-def asks_when(mapping: Mapping) -> bool:
-    """Whether a mapping needs to know when records changed."""
-    policies = {mapping.conflict, *(rule.conflict for rule in mapping.fields)}
-    return UpdateConflict.NEWEST in policies
-
-
-def _missing_entities(
-    mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
-) -> abc.Iterator[Problem]:
-    for side in Side:
-        entity = mapping.entity(side)
-        if (entity.system, entity.entity) not in types:
-            known = [name for system, name in types if system == entity.system]
-            what = f"{entity.system} has no entity '{entity.entity}'"
-            yield Problem(entity.at, what, nearest(entity.entity, known))
-
-
-def _side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.Iterator[Problem]:
-    yield from match.problems(mapping, left, right)
-    for side, entity in zip(Side, (left, right), strict=True):
-        rule = mapping.entity(side)
-        yield from unknown_field(rule.key, entity, rule.at)
-        yield from unknown_field(rule.label, entity, rule.at)
-        if asks_when(mapping) and not entity.modified:
-            what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
-            yield Problem(mapping.at, what, "let one side be preferred")
-        for name, value in mapping.defaults.get(side, ()):
-            yield from unknown_field(name, entity, rule.at)
-            if name in entity.fields:
-                yield from unfit(value, entity.fields[name], rule.at)
-        if rule.filter is not None:
-            node = expression.parse(rule.filter.text)
-            missing = [n for n in expression.fields_of(node) if n not in entity.fields]
-            for name in missing:
-                yield from unknown_field(name, entity, rule.filter.at)
-            if not missing:
-                yield from _filter_faults(rule.filter.text, entity, rule.filter.at)
-
-
-def _filter_faults(text: str, entity: EntityType, at: Location) -> abc.Iterator[Problem]:
-    try:
-        expression.to_sql(
-            expression.parse(text), lambda name: (dialect.name(name), entity.fields[name].type)
-        )
-    except expression.ExpressionError as error:
-        yield Problem(at, f"filter: {error}")
 
 
 def _compiled(
@@ -288,7 +217,11 @@ def _compiled(
     capabilities: abc.Mapping[str, Capabilities],
     looked_up: abc.Container[str],
 ) -> CompiledMapping:
-    lookups = {f.rule.lookup: Tables(f.rule.lookup).links for f in fields if f.rule.lookup}
+    lookups = {
+        lookup.mapping: Tables(lookup.mapping).links
+        for field in fields
+        for lookup in field.rule.lookups
+    }
     systems = [project.system(mapping.entity(side).system) for side in Side]
     creates = Creates(
         mapping=mapping,
@@ -307,9 +240,9 @@ def _compiled(
         fields=fields,
         left=types[0],
         right=types[1],
-        queries={
-            side: WireQuery(entity=mapping.entity(side).entity, fields=_read(mapping, side, entity))
-            for side, entity in zip(Side, types, strict=True)
+        readings={
+            side: reading(mapping, side, fields, dict(zip(Side, types, strict=True)))
+            for side in Side
         },
         key_sources={side: creates.key_source(side) for side in Side if creates.possible(side)},
         base=tuple(_base_column(field, side) for field in fields for side in Side),
@@ -317,21 +250,6 @@ def _compiled(
         _match=tuple(match.criteria(mapping, fields, types, lookups)),
         looked_up=mapping.name in looked_up,
     )
-
-
-def _read(mapping: Mapping, side: Side, entity: EntityType) -> tuple[str, ...]:
-    """Name the fields to read: mapped, matched, filtered by, shown, and the key; each once."""
-    rule = mapping.entity(side)
-    pairs = [pair for criterion in mapping.match for pair in criterion]
-    names = [
-        rule.key,
-        *(field.name(side) for field in mapping.fields),
-        *(pair.left if side is Side.LEFT else pair.right for pair in pairs),
-        *(expression.fields_of(expression.parse(rule.filter.text)) if rule.filter else ()),
-        rule.label or entity.label,
-        entity.modified if asks_when(mapping) else "",
-    ]
-    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _base_column(field: CompiledField, side: Side) -> BaseColumn:
@@ -348,6 +266,6 @@ def _base_column(field: CompiledField, side: Side) -> BaseColumn:
         type=dialect.column_type(field.kind(side)),
         side=side,
         field=field.id,
-        source=field.rule.name(side),
+        source=end.name if (end := field.end(side)) else "",
         fingerprint=hashlib.sha256(meaning.encode()).hexdigest()[:16],
     )

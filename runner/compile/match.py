@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.compile.dialect import name, text
-from runner.compile.fields import TEXTUAL, unknown_field
+from runner.compile.ends import unknown_field
 from runner.compile.tables import KEY, Tables
+from runner.dialect import name, text
 from runner.model import Side
+from runner.transform.convert import TEXTUAL
 from runner.wire import Type
 
 if TYPE_CHECKING:
@@ -73,9 +74,12 @@ def _condition(
     lookups: dict[str, str],
 ) -> str:
     left, right = f"l.{name(pair.left)}", f"r.{name(pair.right)}"
-    if field is not None and field.rule.lookup:
-        links = lookups[field.rule.lookup]
-        return f"(SELECT k.right_key FROM {links} k WHERE k.left_key = {left}) = {right}"
+    if field is not None and field.rule.lookups:
+        found = ", ".join(
+            f"(SELECT k.right_key FROM {lookups[lookup.mapping]} k WHERE k.left_key = {left})"
+            for lookup in field.rule.lookups
+        )
+        return f"coalesce({found}) = {right}"
     kinds = {types[0].fields[pair.left].type, types[1].fields[pair.right].type}
     if kinds & TEXTUAL:
         left, right = f"CAST({left} AS VARCHAR)", f"CAST({right} AS VARCHAR)"

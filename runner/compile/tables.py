@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.compile import dialect
+from runner import dialect
 
 if TYPE_CHECKING:
     from runner.model import Side
@@ -20,13 +20,16 @@ ACTION = '"action"'
 FIELD_TYPE = (
     'STRUCT("id" VARCHAR, "left" VARCHAR, "right" VARCHAR, "verdict" VARCHAR, "drift" BOOLEAN, '
     '"left_value" VARCHAR, "right_value" VARCHAR, "left_base" VARCHAR, "right_base" VARCHAR, '
-    '"new" VARCHAR, "reason" VARCHAR)'
+    '"new" VARCHAR, "reason" VARCHAR, "lookup" VARCHAR)'
 )
 ACTION_DDL = f"""CREATE TABLE {ACTION} (
     "id" BIGINT, "mapping" VARCHAR, "kind" VARCHAR, "side" VARCHAR, "left_key" VARCHAR,
     "right_key" VARCHAR, "label" VARCHAR, "etag" VARCHAR, "reason" VARCHAR, "hint" VARCHAR,
     "fields" {FIELD_TYPE}[])"""
 """One row an intended effect or a finding (see ``plan.actions.Action``)."""
+
+COUNTED_DDL = 'CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT)'
+"""How many records an entity has in all, where its system filters; NULL where nobody knows."""
 
 PENDING = "known-after-apply:"
 """What a key that only the system can give stands as until it did: this, then

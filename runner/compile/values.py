@@ -7,8 +7,11 @@ nulls, Dataverse has no blanks), codes are upper case and trimmed, GUIDs lower c
 
 from __future__ import annotations
 
-from runner.compile import dialect
+from runner import dialect
+from runner.transform.convert import as_text
 from runner.wire import Type
+
+__all__ = ["as_text", "canonical"]
 
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 
@@ -32,21 +35,4 @@ def canonical(sql: str, kind: Type) -> str:
         case Type.DECIMAL:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:
-            return sql
-
-
-def as_text(sql: str, kind: Type) -> str:
-    """Write a canonical value as text: the form that plans, journals and people read.
-
-    Decimals lose their trailing zeros, dates and instants are ISO 8601 (instants end in ``Z``).
-    ``apply.resolve`` reads it back.
-    """
-    match kind:
-        case Type.DECIMAL:
-            return f"rtrim(rtrim(CAST({sql} AS VARCHAR), '0'), '.')"
-        case Type.INSTANT:
-            return f"rtrim(rtrim(strftime({sql}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'"
-        case Type.INTEGER | Type.BOOLEAN | Type.DATE:
-            return f"CAST({sql} AS VARCHAR)"
-        case _:
             return sql

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runner import shipped
-from runner.config.bind import Binder, ordered
+from runner.config.bind import Binder
 from runner.config.check import check
+from runner.config.fields import KEYS
+from runner.config.order import ordered
 from runner.config.read import Document, read
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 from runner.model import Auth, Mapping, Project, System
@@ -33,7 +35,8 @@ _RESERVED = frozenset(
         "fields",
         "defaults",
     }
-    | {"constant", "lookup", "round", "blank", "unresolved", "case", "when", "values"}
+    | {"case"}
+    | KEYS
 )
 
 
@@ -54,7 +57,8 @@ def load(start: Path, *, environment: str = "") -> Project:
     if problems or document is None:
         raise ConfigError(problems)
     systems = tuple(_systems(root, document, problems))
-    mappings = tuple(_mappings(root, document, tuple(s.name for s in systems), problems))
+    notes: list[Problem] = []
+    mappings = tuple(_mappings(root, document, tuple(s.name for s in systems), problems, notes))
     in_order = ordered(mappings, problems)
     if problems:
         raise ConfigError(problems)
@@ -65,6 +69,7 @@ def load(start: Path, *, environment: str = "") -> Project:
         systems=systems,
         state=root / _state(document, environment),
         mappings=in_order,
+        notes=tuple(sorted(notes)),
     )
 
 
@@ -80,7 +85,7 @@ def _state(document: Document, environment: str) -> Path:
 def digest(project: Project) -> str:
     """Return the SHA-256 of what a project means: places, comments and layout do not count."""
     meaning = asdict(project)
-    for key in ("name", "root", "state", "environment"):
+    for key in ("name", "root", "state", "environment", "notes"):
         del meaning[key]
     told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()
@@ -215,7 +220,11 @@ def _url_problems(system: System, at: Location) -> Iterator[Problem]:
 
 
 def _mappings(
-    root: Path, document: Document, systems: tuple[str, ...], problems: list[Problem]
+    root: Path,
+    document: Document,
+    systems: tuple[str, ...],
+    problems: list[Problem],
+    notes: list[Problem],
 ) -> Iterator[Mapping]:
     named: dict[str, Mapping] = {}
     for file in _files(root, document, problems):
@@ -226,6 +235,7 @@ def _mappings(
         binder = Binder(found, systems, document.value.get("defaults", {}))
         mapping = None if faults else binder.mapping()
         problems += [*faults, *binder.problems]
+        notes += binder.notes
         if mapping is None:
             continue
         if mapping.name in named:

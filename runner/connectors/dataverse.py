@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from runner.connectors import odata
 from runner.connectors.dataverse_writer import Writer, annotating
 from runner.connectors.definitions import Definitions
+from runner.connectors.filtering import Asking, condition
 from runner.connectors.http import Client, Request
 from runner.connectors.patience import Clock
-from runner.connectors.rows import Decoder, chosen
+from runner.connectors.rows import Decoder, chosen, decoded
 from runner.connectors.writing import in_turn
-from runner.wire import Capabilities
+from runner.wire import Capabilities, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,6 +27,16 @@ if TYPE_CHECKING:
     from runner.connectors.patience import Patience, Sleep
     from runner.connectors.rows import Check
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
+
+_WILD = frozenset("%_[]")
+_MOST_COUNTED = 5_000
+
+
+class _Counted(msgspec.Struct):
+    count: int = msgspec.field(name="@odata.count")
+
+
+_COUNTED = msgspec.json.Decoder(_Counted)
 
 _OVERLAP = timedelta(minutes=5)
 """How far ``modifiedon`` may lag: it is the second in which a transaction began (D14, D15)."""
@@ -77,13 +90,27 @@ class Dataverse:
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         """Yield the rows of an entity set; links lead nowhere but to this organisation."""
-        first, decoder = self._asked(query, await self._definition(query.entity))
+        definition = await self._definition(query.entity)
 
         def follow(link: str) -> str:
             return odata.same_origin(self._base, link)
 
-        async for page in odata.pages(self._client, first, decoder, follow):
-            yield page
+        for part in odata.by_keys(query):
+            first, decoder = self._asked(part, definition)
+            async for page in odata.pages(self._client, first, decoder, follow):
+                yield page
+
+    async def count(self, entity: str) -> int | None:
+        """Count as far as the server does: it stops at 5,000 (A4)."""
+        definition = await self._definition(entity)
+        request = Request(
+            method="GET",
+            url=f"{self._base}/{entity}?$select={definition.key.select}&$top=1&$count=true",
+            headers=odata.HEADERS,
+            about=f"the number of {entity}",
+        )
+        counted = await self._client.read(request, lambda content: decoded(content, _COUNTED))
+        return counted.count if counted.count < _MOST_COUNTED else None
 
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections."""
@@ -130,10 +157,15 @@ def _conditions(query: WireQuery, definition: Definition) -> tuple[list[str], li
     ``%``, ``_`` and ``[`` may be wildcards in its eyes (A4): with the first two it finds what is
     meant, and more; with the third it may not even find that (D30).
     """
-    conditions, checks = [], []
+    asking = Asking(
+        columns=definition.columns, wild=_WILD, blanks=dict.fromkeys(Type), or_across=True
+    )
+    conditions, checks = list(condition(query, asking)), []
+    if query.keys:
+        conditions.append(odata.one_of(definition.key, query.keys))
     for name, value in query.where:
         column = definition.columns[name]
-        wild = isinstance(value, str) and any(letter in value for letter in "%_[")
+        wild = isinstance(value, str) and not _WILD.isdisjoint(value)
         alone = column.annotation or not odata.fits(value) or (wild and "[" in str(value))
         if alone or wild:
             checks.append(odata.equals(column, value))

@@ -11,6 +11,7 @@ import msgspec
 
 from runner.connectors import odata
 from runner.connectors.csdl import MetadataError, entity_sets
+from runner.connectors.filtering import Asking, condition
 from runner.connectors.http import Client, Request
 from runner.connectors.nav_writer import BLANKS, Published, Writer
 from runner.connectors.patience import Clock
@@ -34,6 +35,7 @@ _OVERLAP = timedelta(days=1)
 """How far a date of change may lag: some are local dates, some UTC (B7, D17)."""
 
 _WILD = frozenset("'*?@|<>&()=")
+_MOMENTS = (Type.DATE, Type.INSTANT)
 
 
 class Nav:
@@ -94,13 +96,32 @@ class Nav:
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         """Yield the rows of a published page of NAV's; links are followed on the server we know."""
         published = await self._known(query.entity)
-        first, decoder = self._asked(query, published)
 
         def follow(link: str) -> str:
             return odata.rerooted(published.url, link)
 
-        async for page in odata.pages(self._client, first, decoder, follow):
-            yield page
+        for part in odata.by_keys(query):
+            first, decoder = self._asked(part, published)
+            async for page in odata.pages(self._client, first, decoder, follow):
+                yield page
+
+    async def count(self, entity: str) -> int | None:
+        """Count the rows of a page."""
+        published = await self._known(entity)
+        request = Request(
+            method="GET",
+            url=f"{published.url}/$count",
+            headers={**odata.HEADERS, "Accept": "text/plain"},
+            about=f"the number of {entity}",
+        )
+
+        def number(content: bytes) -> int:
+            try:
+                return int(content.decode("utf-8-sig"))
+            except ValueError as error:
+                raise UnreadableError("it is no number") from error
+
+        return await self._client.read(request, number)
 
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections."""
@@ -185,7 +206,15 @@ def _conditions(query: WireQuery, published: Published) -> tuple[list[str], list
     It turns conditions into filters of its own, in which these letters have a meaning: what holds
     one of them might not be found (B4).
     """
-    conditions, checks = [], []
+    # How a page writes the blank of an option is not known beforehand (D25).
+    blanks = {Type.TEXT: "", Type.CODE: "", **{k: v for k, v in BLANKS.items() if k in _MOMENTS}}
+    asking = Asking(columns=published.columns, wild=_WILD, blanks=blanks, or_across=False)
+    conditions, checks = list(condition(query, asking)), []
+    wild_keys = [key for key in query.keys if ".." in key or not _WILD.isdisjoint(key)]
+    if wild_keys:
+        checks.append(odata.among(published.key, query.keys))
+    elif query.keys:
+        conditions.append(odata.one_of(published.key, query.keys))
     for name, value in query.where:
         column = published.columns[name]
         wild = isinstance(value, str) and (".." in value or not _WILD.isdisjoint(value))

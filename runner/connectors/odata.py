@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,20 @@ from runner.connectors.rows import Check
 from runner.wire import Reference, Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from runner.connectors.http import Client
     from runner.connectors.rows import Column, Decoder
-    from runner.wire import Page, Value
+    from runner.wire import Page, Value, WireQuery
 
 HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}
 JSON = {"Content-Type": "application/json"}
 
 _LONGEST_TEXT = 400
 """Letters of a text that is still put into a ``$filter``: URLs have an end (A2)."""
+
+_KEYS_A_REQUEST = 40
+"""Records asked for by their keys in one request."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -122,6 +126,26 @@ def instant(value: datetime) -> str:
 def fits(value: Value) -> bool:
     """Whether a value is short enough for a ``$filter``."""
     return not isinstance(value, str) or len(value) <= _LONGEST_TEXT
+
+
+def by_keys(query: WireQuery) -> Iterator[WireQuery]:
+    """Ask for many keys a few at a time: URLs have an end (A2)."""
+    if not query.keys:
+        yield query
+    for start in range(0, len(query.keys), _KEYS_A_REQUEST):
+        yield replace(query, keys=query.keys[start : start + _KEYS_A_REQUEST])
+
+
+def one_of(column: Column, keys: Sequence[str]) -> str:
+    """Ask for the records with these keys."""
+    asked = (f"{column.property}%20eq%20{literal(key, column)}" for key in keys)
+    return f"({'%20or%20'.join(asked)})"
+
+
+def among(column: Column, keys: Sequence[str]) -> Check:
+    """Check on each row whether it has one of these keys."""
+    wanted = {_folded(key) for key in keys}
+    return Check(column, lambda found: _folded(found) in wanted)
 
 
 def equals(column: Column, value: Value) -> Check:

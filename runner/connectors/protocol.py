@@ -32,6 +32,10 @@ class Connector(Protocol):
         """Yield the rows asked for, page by page. A row that moves while paging may come twice."""
         ...
 
+    async def count(self, entity: str) -> int | None:
+        """Return how many rows an entity has in all; ``None`` where the system cannot tell."""
+        ...
+
     def explain(self, query: WireQuery) -> str:
         """Say how ``pages`` would ask, as the first request it would send; without secrets."""
         ...

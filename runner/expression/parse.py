@@ -1,4 +1,4 @@
-"""Text to syntax tree: the part of JMESPath that filters over one record are written in."""
+"""Text to syntax tree: JMESPath over one flat record, in filters and in computed values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+
+from runner.errors import nearest
+from runner.expression.functions import FUNCTIONS, arity, only_on_rows
 
 LONGEST = 4_000
 DEEPEST = 50
@@ -74,10 +77,32 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Field | Literal | Comparison | And | Or | Not | Call
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """Several values in a row."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of several values; ``position`` counts from 0, and from -1 at the end."""
+
+    inner: Node
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A part that only jmespath itself can evaluate, one record at a time; ``tree`` is its own."""
+
+    tree: Any
+    names: tuple[str, ...]
+
+
+Node = Field | Literal | Comparison | And | Or | Not | Call | ListOf | Item | Opaque
 
 _OPERATORS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-_FUNCTIONS = {"contains": 2, "starts_with": 2, "ends_with": 2}
 
 
 def parse(text: str) -> Node:
@@ -105,27 +130,45 @@ def fields_of(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_fields(node)))
 
 
+def on_rows_alone(node: Node) -> bool:
+    """Whether a part of an expression can only be evaluated one record at a time."""
+    return isinstance(node, Opaque) or any(on_rows_alone(part) for part in _parts(node))
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Field() | Literal() | Opaque():
+            return ()
+        case Not(inner) | Item(inner):
+            return (inner,)
+        case Call(arguments=parts) | ListOf(parts):
+            return parts
+        case Comparison(left=left, right=right) | And(left, right) | Or(left, right):
+            return (left, right)
+
+
 def _fields(node: Node) -> list[str]:
     match node:
         case Field(name):
             return [name]
-        case Literal():
-            return []
-        case Not(inner):
-            return _fields(inner)
-        case Call(arguments=arguments):
-            return [name for argument in arguments for name in _fields(argument)]
-        case Comparison(left=left, right=right) | And(left, right) | Or(left, right):
-            return _fields(left) + _fields(right)
+        case Opaque(names=names):
+            return list(names)
+        case _:
+            return [name for part in _parts(node) for name in _fields(part)]
 
 
 def _node(tree: dict[str, Any], depth: int) -> Node:
     if depth > DEEPEST:
         raise ExpressionError(f"the expression is nested deeper than {DEEPEST} levels")
-    if tree["type"] in _NAMES and tree["type"] != "multi_select_list":
-        raise ExpressionError(f"{_NAMES[tree['type']]} cannot be used on a single record")
-    inner = [_node(child, depth + 1) for child in tree["children"]]
-    match tree["type"]:
+    kind, children = tree["type"], tree["children"]
+    if kind == "index_expression" and children[0]["type"] == "function_expression":
+        return Item(_node(children[0], depth + 1), int(children[1]["value"]))
+    if kind in _NAMES:
+        raise ExpressionError(f"{_NAMES[kind]} cannot be used on a single record")
+    if kind == "function_expression" and only_on_rows(tree["value"]):
+        return _opaque(tree)
+    inner = [_node(child, depth + 1) for child in children]
+    match kind:
         case "field":
             return Field(tree["value"])
         case "literal":
@@ -142,17 +185,34 @@ def _node(tree: dict[str, Any], depth: int) -> Node:
             return _call(tree["value"], inner)
         case "multi_select_list" if all(isinstance(child, Literal) for child in inner):
             return Literal([child.value for child in inner if isinstance(child, Literal)])
+        case "multi_select_list":
+            return ListOf(tuple(inner))
         case other:
-            raise ExpressionError(f"{_NAMES.get(other, other)} cannot be used on a single record")
+            raise ExpressionError(f"{other} cannot be used on a single record")
 
 
 def _call(name: str, arguments: list[Node]) -> Call:
-    if name not in _FUNCTIONS:
-        known = ", ".join(_FUNCTIONS)
-        raise ExpressionError(f"function {name}() is not known here; there are {known}")
-    if len(arguments) != _FUNCTIONS[name]:
-        raise ExpressionError(f"{name}() takes {_FUNCTIONS[name]} arguments, not {len(arguments)}")
+    if name not in FUNCTIONS:
+        hint = nearest(name, FUNCTIONS) or f"there are {', '.join(sorted(FUNCTIONS))}"
+        raise ExpressionError(f"function {name}() is not known here; {hint}")
+    least, most = arity(name)
+    if not least <= len(arguments) <= most:
+        takes = str(least) if least == most else f"{least} or more"
+        raise ExpressionError(f"{name}() takes {takes} arguments, not {len(arguments)}")
     return Call(name, tuple(arguments))
+
+
+def _opaque(tree: dict[str, Any]) -> Opaque:
+    """Leave a call to jmespath, fields and all; what is inside ``&…`` are not fields of ours."""
+    return Opaque(tree, tuple(dict.fromkeys(_names(tree))))
+
+
+def _names(tree: dict[str, Any]) -> list[str]:
+    if tree["type"] == "field":
+        return [tree["value"]]
+    if tree["type"] == "expref":
+        return []
+    return [name for child in tree["children"] for name in _names(child)]
 
 
 def _words(error: JMESPathError) -> str:
@@ -171,6 +231,5 @@ _NAMES = {
     "pipe": "a pipe (|)",
     "current": "the current node (@)",
     "multi_select_dict": "a hash ({…})",
-    "multi_select_list": "a list of fields",
     "expref": "an expression reference (&)",
 }

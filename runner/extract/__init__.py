@@ -1,6 +1,7 @@
 """Systems as snapshots: pages from the wire become tables of canonical values."""
 
+from runner.extract.canonical import canonical
 from runner.extract.pages import batch
 from runner.extract.snapshots import take
 
-__all__ = ["batch", "take"]
+__all__ = ["batch", "canonical", "take"]

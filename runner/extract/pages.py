@@ -10,7 +10,7 @@ from runner.events import RowsRead
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -66,23 +66,40 @@ async def pull(
     """
     connection.register("incoming", batch([], columns))
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+
+    def read(rows: int) -> None:
+        tell(RowsRead(mapping=told.mapping, system=told.system, entity=told.entity, rows=rows))
+
+    rows = await append(connector, query, columns, connection, table, read)
+    done = RowsRead(
+        mapping=told.mapping, system=told.system, entity=told.entity, rows=rows, done=True
+    )
+    tell(done)
+    return rows
+
+
+async def append(
+    connector: Connector,
+    query: WireQuery,
+    columns: Mapping[str, Type],
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    read: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Read what the query asks for into a raw table that is there; return the number of rows."""
     waiting: list[Page] = []
     gathered = rows = 0
     async for page in connector.pages(query):
         waiting.append(page)
         gathered += len(page.keys)
         rows += len(page.keys)
-        tell(RowsRead(mapping=told.mapping, system=told.system, entity=told.entity, rows=rows))
+        read(rows)
         if gathered >= ROWS_PER_INSERT:
             _insert(connection, table, batch(waiting, columns))
             waiting, gathered = [], 0
     _insert(connection, table, batch(waiting, columns))
     connection.unregister("incoming")
     _keep_last(connection, table)
-    done = RowsRead(
-        mapping=told.mapping, system=told.system, entity=told.entity, rows=rows, done=True
-    )
-    tell(done)
     return rows
 
 

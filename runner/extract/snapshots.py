@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from runner.compile import COUNTED_DDL, COUPLING
 from runner.errors import SystemUnavailableError
 from runner.events import RowsRead
-from runner.extract.pages import pull
+from runner.extract.canonical import canonical
+from runner.extract.pages import append, pull
 from runner.model import Side
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from runner.events import Tell
 
 
+_MOST_BY_KEY = 2_000
+"""Records that are read one by one, by their keys, before all are read instead."""
+
+
 async def take(
     mappings: Sequence[CompiledMapping],
     connectors: Mapping[str, Connector],
@@ -28,11 +35,15 @@ async def take(
 ) -> None:
     """Read both sides of each mapping into snapshot tables of the run file.
 
+    Where the system itself filters, ``counted`` says how many rows its entity has in all (NULL:
+    nobody knows), so that what was held back can be counted.
+
     Raises:
         SystemUnavailableError: a system could not be read, or sent a value that is none of its
             type.
 
     """
+    connection.execute(COUNTED_DDL)
     async with asyncio.TaskGroup() as group:
         for system in sorted({m.rule.entity(side).system for m in mappings for side in Side}):
             group.create_task(_of_system(system, mappings, connectors[system], connection, tell))
@@ -51,17 +62,50 @@ async def _of_system(
             for side in (side for side in Side if mapping.rule.entity(side).system == system):
                 raw = mapping.tables.raw(side)
                 entity = mapping.rule.entity(side).entity
-                columns = mapping.raw_columns(side)
+                reading = mapping.reading(side)
+                columns = reading.columns
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                await pull(connector, mapping.queries[side], columns, cursor, raw, tell, told)
-                snapshot = mapping.snapshot(side, source=raw, target=mapping.tables.snapshot(side))
+                await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                if reading.query.filter:
+                    await _held_back(mapping, side, connector, cursor, raw)
+                    total = await connector.count(entity)
+                    cursor.execute(
+                        "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
+                    )
                 try:
-                    cursor.execute(snapshot.sql)
+                    canonical(cursor, mapping, side, raw, mapping.tables.snapshot(side))
                 except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
                     raise SystemUnavailableError(
                         system, f"{entity} holds a value that cannot be read: {_first(error)}"
                     ) from error
                 cursor.execute(f"DROP TABLE {raw}")
+
+
+async def _held_back(
+    mapping: CompiledMapping,
+    side: Side,
+    connector: Connector,
+    connection: duckdb.DuckDBPyConnection,
+    raw: str,
+) -> None:
+    """Read the coupled records that the filter kept the system from sending.
+
+    What left the filter rests; what is not there any more was deleted: only asking tells.
+    """
+    reading = mapping.reading(side)
+    rows = connection.execute(
+        f"""SELECT c.{side.value}_key FROM {COUPLING} c
+        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c.{side.value}_key
+        WHERE c.mapping = ?""",
+        [mapping.name],
+    ).fetchall()
+    missing = tuple(str(row[0]) for row in rows)
+    if not missing:
+        return
+    # Many at once are read faster with everything than by their keys.
+    whole = len(missing) > _MOST_BY_KEY
+    query = replace(reading.query, filter="", keys=() if whole else missing)
+    await append(connector, query, reading.columns, connection, raw)
 
 
 def _first(error: Exception) -> str:

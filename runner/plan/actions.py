@@ -43,6 +43,8 @@ class FieldChange:
     ``left`` and ``right`` are the fields' names (empty: a constant or a default), ``left_value``
     and ``right_value`` what they hold now, the bases what they held when last synchronized, and
     ``new`` what is to be written. ``drift``: the target was edited by hand, and is overwritten.
+    ``lookup`` is the mapping that translated a reference. A value that is taken apart into several
+    fields is one change for each, of the same ``id``.
     """
 
     id: str
@@ -56,6 +58,7 @@ class FieldChange:
     right_base: str | None
     new: str | None
     reason: str | None
+    lookup: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,12 +90,20 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         connection.execute(f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL").fetchall()
     )
     [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
-    filtered = {side.value: statuses.get(f"filtered {side.value}", 0) for side in Side}
     read: dict[str, int] = {}
     for side in Side:
         [(read[side.value],)] = connection.execute(
             f"SELECT count(*) FROM {tables.snapshot(side)}"
         ).fetchall()
+    counted = dict(
+        connection.execute(
+            "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
+        ).fetchall()
+    )
+    filtered = {}
+    for side in Side:
+        held_back = max((counted.get(side.value) or 0) - read[side.value], 0)
+        filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
         direction=rule.direction.value,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
-    from runner.state import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,13 @@ def make(
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
     *,
-    store: Store,
     project: str,
     environment: str,
     digest: str,
     tell: Tell,
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state, which stays as it is."""
+    """Decide what is to be done. Reads the state (attached), which stays as it is."""
     connection = run.connection
-    store.attach(connection)
     state_id, serial = runs.identity(connection)
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"

@@ -224,10 +224,7 @@ class _Server:
         for name in dict.fromkeys((service.key, *names)):
             told[name] = row.body.get(name, service.controls[name].blank)
         if "IntegrationCustomerNo" in told:
-            person = row.body.get("Type") == "Person"
-            told["IntegrationCustomerNo"] = (
-                links.get(row.body.get("Company_No", ""), "") if person else ""
-            )
+            told["IntegrationCustomerNo"] = _customer_of(row.body, links)
         return told
 
     def _selected(self, service: Service) -> list[str]:
@@ -249,9 +246,14 @@ class _Server:
             return lambda _: True
         manner = filters.Manner(frozenset(service.controls), or_across=False)
         try:
-            return filters.read(self.call.query["$filter"], manner).test
+            found = filters.read(self.call.query["$filter"], manner)
         except filters.FilterError as error:
             raise Refusal(400, "Application_FilterErrorException", str(error)) from error
+        if "IntegrationCustomerNo" not in found.fields:
+            return found.test
+        # A flow field: calculated, and to be filtered by like any other.
+        links = nav_rules.customers_of(self.store)
+        return lambda body: found.test({**body, "IntegrationCustomerNo": _customer_of(body, links)})
 
     def _key(self, service: Service, predicate: str) -> str:
         named = key_values(predicate)
@@ -303,6 +305,11 @@ def _service(name: str) -> Service:
 
 def _not_allowed(method: str) -> Refusal:
     return Refusal(405, "BadRequest_MethodNotAllowed", f"{method} is not allowed here.")
+
+
+def _customer_of(body: Body, links: dict[str, str]) -> str:
+    """Follow a person to the customer behind its company; blank where there is none."""
+    return links.get(body.get("Company_No", ""), "") if body.get("Type") == "Person" else ""
 
 
 def _etag(row: Row) -> str:

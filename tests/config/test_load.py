@@ -16,6 +16,7 @@ from runner.model import (
     Side,
     Unresolved,
     UpdateConflict,
+    When,
 )
 
 SYNC = """\
@@ -64,8 +65,11 @@ def test_policies_go_down_from_project_to_mapping_to_field(tmp_path: Path) -> No
     assert (mapping.granularity, mapping.deleted) == (Granularity.RECORD, DeleteConflict.RESTORE)
     assert (name.conflict, name.drift) == (UpdateConflict.PREFER_RIGHT, Drift.REPORT)
     assert (city.conflict, city.drift) == (UpdateConflict.FAIL, Drift.OVERWRITE)
-    assert (agent.to_left, agent.to_right) == (Unresolved.KEEP, Unresolved.FAIL)
-    assert (agent.only_on_create, city.only_on_create) == (True, False)
+    assert (agent.to_left.unresolved, agent.to_right.unresolved) == (
+        Unresolved.KEEP,
+        Unresolved.FAIL,
+    )
+    assert (agent.when, city.when) == (When.CREATE, When.ALWAYS)
 
 
 def test_mappings_come_in_the_order_of_their_dependencies(tmp_path: Path) -> None:
@@ -98,7 +102,8 @@ def test_values_are_paired_and_each_means_one_thing_where_it_travels(tmp_path: P
     with pytest.raises(ConfigError) as caught:
         load(project(tmp_path / "both", both))
     assert str(caught.value) == (
-        "mappings/customers.yaml:6:59: crm '1' means two things — list it once"
+        "mappings/customers.yaml:6:59: crm '1' means two things — "
+        "list it once, or say with `reverse:` which one it becomes"
     )
     one_way = both.replace("values:", "direction: nav -> crm, values:")
     (mapping,) = load(project(tmp_path / "one-way", one_way)).mappings

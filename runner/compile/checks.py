@@ -1,0 +1,66 @@
+"""What a mapping says, held against the types of both systems: everything that does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner import dialect, expression
+from runner.compile import match
+from runner.compile.ends import unknown_field
+from runner.compile.fields import unfit
+from runner.compile.snapshot import asks_when
+from runner.errors import Problem, nearest
+from runner.model import Side
+
+if TYPE_CHECKING:
+    from collections import abc
+
+    from runner.model import Mapping, Text
+    from runner.wire import EntityType
+
+
+def missing_entities(
+    mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
+) -> abc.Iterator[Problem]:
+    """Say which entities a system does not have."""
+    for side in Side:
+        entity = mapping.entity(side)
+        if (entity.system, entity.entity) not in types:
+            known = [name for system, name in types if system == entity.system]
+            what = f"{entity.system} has no entity '{entity.entity}'"
+            yield Problem(entity.at, what, nearest(entity.entity, known))
+
+
+def side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.Iterator[Problem]:
+    """Say what does not fit outside the field mappings: keys, labels, filters, templates."""
+    types = {Side.LEFT: left, Side.RIGHT: right}
+    yield from match.problems(mapping, left, right)
+    for side, entity in types.items():
+        rule = mapping.entity(side)
+        yield from unknown_field(rule.key, entity, rule.at)
+        yield from unknown_field(rule.label, entity, rule.at)
+        if asks_when(mapping) and not entity.modified:
+            what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
+            yield Problem(mapping.at, what, "let one side be preferred")
+        yield from _condition("filter", rule.filter, entity)
+        for template in mapping.templates.get(side, ()):
+            yield from _condition("when", template.when, types[side.other])
+            for name, value in template.values:
+                yield from unknown_field(name, entity, template.at)
+                if name in entity.fields:
+                    yield from unfit(value, entity.fields[name], template.at)
+
+
+def _condition(word: str, text: Text | None, entity: EntityType) -> abc.Iterator[Problem]:
+    if text is None:
+        return
+    node = expression.parse(text.text)
+    missing = [n for n in expression.fields_of(node) if n not in entity.fields]
+    for name in missing:
+        yield from unknown_field(name, entity, text.at)
+    if missing or (word == "filter" and expression.on_rows_alone(node)):
+        return
+    try:
+        expression.to_sql(node, lambda name: (dialect.name(name), entity.fields[name].type))
+    except expression.ExpressionError as error:
+        yield Problem(text.at, f"{word}: {error}")

@@ -1,0 +1,100 @@
+"""Raw rows as canonical ones: by SQL, and record by record where an expression leaves no choice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from runner import dialect, expression
+from runner.transform import converted
+from runner.wire import Type
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from runner.compile import CompiledMapping
+    from runner.compile.snapshot import Reading, RowWise
+    from runner.model import Side
+
+_BATCH = 20_000
+
+
+def canonical(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    source: str,
+    target: str,
+) -> None:
+    """Make the snapshot ``target`` from the raw rows of ``source``."""
+    reading = mapping.reading(side)
+    computed = ""
+    if reading.row_wise:
+        computed = f'"computed {side.value}"'
+        _compute(connection, reading, source, computed)
+    made = mapping.snapshot(side, source=source, target=target, computed=computed)
+    connection.execute(made.sql)
+    if computed:
+        connection.execute(f"DROP TABLE {computed}")
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection, reading: Reading, source: str, target: str
+) -> None:
+    """Evaluate by jmespath what has no SQL, into a table by key."""
+    names = sorted({n for column in reading.row_wise for n in expression.fields_of(column.node)})
+    kinds = {name: reading.entity.fields[name].type for name in names}
+    fields = ", ".join(dialect.name(name) for name in names)
+    shape = pa.schema(
+        [("#key", pa.string())] + [(column.column, pa.string()) for column in reading.row_wise]
+    )
+    columns = ", ".join(
+        f"{converted(dialect.name(c.column), Type.TEXT, c.kind)} AS {dialect.name(c.column)}"
+        for c in reading.row_wise
+    )
+    connection.register("evaluated", shape.empty_table())
+    connection.execute(
+        f'CREATE OR REPLACE TEMP TABLE {target} AS SELECT "#key", {columns} FROM evaluated'
+    )
+    query = connection.execute(f'SELECT "#key", {fields} FROM ({reading.canonical(source)})')
+    batches = []
+    # Read to its end before anything is inserted: an open result would be lost.
+    while rows := query.fetchmany(_BATCH):
+        batches.append(_evaluated(rows, names, kinds, reading.row_wise, shape))
+    for batch in batches:
+        connection.register("evaluated", batch)
+        connection.execute(f'INSERT INTO {target} SELECT "#key", {columns} FROM evaluated')
+    connection.unregister("evaluated")
+
+
+def _evaluated(
+    rows: list[tuple[Any, ...]],
+    names: list[str],
+    kinds: dict[str, Type],
+    columns: tuple[RowWise, ...],
+    shape: pa.Schema,
+) -> pa.Table:
+    records = [dict(zip(names, row[1:], strict=True)) for row in rows]
+    found = {"#key": [row[0] for row in rows]}
+    for column in columns:
+        values = [expression.compute(column.node, record, kinds) for record in records]
+        if column.kind is Type.BOOLEAN:
+            values = [expression.truthy(value) for value in values]
+        found[column.column] = [_text(value) for value in values]
+    return pa.table(found, schema=shape)
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | "" | [] | {}:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return format(Decimal(str(value)), "f")
+        case list():
+            return ", ".join(text for item in value if (text := _text(item)) is not None)
+        case _:
+            return str(value)

@@ -1,0 +1,116 @@
+"""Transforms of numbers and of yes and no. Microsoft's rules 9 and 14, and two with an inverse."""
+
+from __future__ import annotations
+
+from decimal import Decimal, Inexact, InvalidOperation, localcontext
+from typing import TYPE_CHECKING
+
+from runner import dialect
+from runner.model import Step
+from runner.transform.convert import as_text
+from runner.transform.cultures import known, number_marks
+from runner.transform.kind import Transform
+from runner.transform.texts import DERIVED, blank
+from runner.wire import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runner.transform.kind import Arguments
+
+
+def _round(value: str, given: Arguments) -> str:
+    """Rule 14: to a multiple of a precision; up is away from zero, down is towards it."""
+    step = dialect.cast(dialect.literal(Decimal(str(given["to"]))), Type.DECIMAL)
+    rest = f"({value} % {step})"
+    down = f"({value} - {rest})"
+    further = f"({down} + sign({value}) * {step})"
+    match given.get("direction", "nearest"):
+        case "down":
+            sql = down
+        case "up":
+            sql = f"CASE WHEN {rest} = 0 THEN {value} ELSE {further} END"
+        case _:
+            sql = f"CASE WHEN abs({rest}) * 2 >= {step} THEN {further} ELSE {down} END"
+    return dialect.cast(sql, Type.DECIMAL)
+
+
+def _round_faults(given: Arguments) -> Iterator[str]:
+    if Decimal(str(given["to"])) <= 0:
+        yield "`to` must be greater than 0"
+
+
+def _multiply(value: str, given: Arguments) -> str:
+    return dialect.cast(f"{value} * {Decimal(str(given['value'])):f}", Type.DECIMAL)
+
+
+def _reciprocal(given: Arguments) -> Step | None:
+    """Multiply by the reciprocal, where that has an end: 0.01 for 100, none for 3."""
+    factor = Decimal(str(given["value"]))
+    with localcontext() as context:
+        context.traps[Inexact] = True
+        try:
+            undone = 1 / factor
+        except (Inexact, ZeroDivisionError, InvalidOperation):
+            return None
+    return Step(name="multiply", arguments=(("value", f"{undone:f}"),), at=DERIVED)
+
+
+def _multiply_faults(given: Arguments) -> Iterator[str]:
+    if Decimal(str(given["value"])) == 0:
+        yield "0 leaves nothing of a value"
+
+
+def _culture_faults(given: Arguments) -> Iterator[str]:
+    if not known(str(given["culture"])):
+        yield f"there is no culture '{given['culture']}', write it like da-DK"
+
+
+def _parse_number(value: str, given: Arguments) -> str:
+    """Rule 9: the groups' marks taken out, the decimal mark made a point."""
+    decimal, groups = number_marks(str(given["culture"]))
+    plain = value
+    for mark in groups:
+        plain = f"replace({plain}, {dialect.text(mark)}, '')"
+    return blank(f"replace({plain}, {dialect.text(decimal)}, '.')")
+
+
+def _write_number(value: str, given: Arguments) -> str:
+    decimal, _ = number_marks(str(given["culture"]))
+    return blank(f"replace({as_text(value, Type.DECIMAL)}, '.', {dialect.text(decimal)})")
+
+
+def _same(name: str) -> Callable[[Arguments], Step]:
+    return lambda given: Step(name=name, arguments=tuple(given.items()), at=DERIVED)
+
+
+NUMBERS = {
+    "parse_number": Transform(
+        takes=Type.TEXT,
+        gives=Type.TEXT,
+        sql=_parse_number,
+        inverse=_same("write_number"),
+        faults=_culture_faults,
+    ),
+    "write_number": Transform(
+        takes=Type.DECIMAL,
+        gives=Type.TEXT,
+        sql=_write_number,
+        inverse=_same("parse_number"),
+        faults=_culture_faults,
+    ),
+    "round": Transform(takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_round, faults=_round_faults),
+    "multiply": Transform(
+        takes=Type.DECIMAL,
+        gives=Type.DECIMAL,
+        sql=_multiply,
+        inverse=_reciprocal,
+        faults=_multiply_faults,
+    ),
+    "not": Transform(
+        takes=Type.BOOLEAN,
+        gives=Type.BOOLEAN,
+        sql=lambda value, _: f"(NOT {value})",
+        inverse=_same("not"),
+    ),
+}

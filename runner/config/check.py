@@ -30,7 +30,18 @@ _TYPES = {
 def check(document: Document, schema: FilePath) -> Iterator[Problem]:
     """Yield everything about a document that its schema does not allow."""
     for error in _validator(schema).iter_errors(document.value):
+        if error.validator == "required" and "properties" not in cast("Any", error.schema):
+            # What is required on a condition is described where all keys are.
+            error.schema = _validator(schema).schema
         yield from _problems(document, error)
+
+
+def side_without(document: Document, schema: FilePath, name: str) -> Iterator[Problem]:
+    """Yield what a side of a mapping, once it is put together, must say and does not."""
+    described = cast("Any", _validator(schema).schema)["$defs"]["side"]["properties"]
+    for key in (key for key in ("entity", "key") if key not in document.value[name]):
+        what = f"'{key}' is missing"
+        yield Problem(document.at((name,)), what, _first(described[key]["description"]))
 
 
 @cache

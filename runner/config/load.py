@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from runner import shipped
 from runner.config.bind import Binder
-from runner.config.check import check
+from runner.config.check import check, side_without
+from runner.config.compose import composed, laid_on
 from runner.config.fields import KEYS
 from runner.config.order import ordered
 from runner.config.read import Document, read
@@ -22,6 +23,8 @@ from runner.model import Auth, Mapping, Project, System
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STANDARD = "standard:"
+"""What the folders of mappings that come with sync-run begin with."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _RESERVED = frozenset(
     {
@@ -58,7 +61,8 @@ def load(start: Path, *, environment: str = "") -> Project:
         raise ConfigError(problems)
     systems = tuple(_systems(root, document, problems))
     notes: list[Problem] = []
-    mappings = tuple(_mappings(root, document, tuple(s.name for s in systems), problems, notes))
+    names = tuple(system.name for system in systems)
+    mappings = tuple(_mappings(root, document, environment, names, problems, notes))
     in_order = ordered(mappings, problems)
     if problems:
         raise ConfigError(problems)
@@ -127,26 +131,9 @@ def _sync(root: Path, environment: str, problems: list[Problem]) -> Document | N
         overlay = _read(path, problems)
         if overlay is None:
             return None
-        document = _laid_on(document, overlay)
+        document = laid_on(document, overlay)
     problems += check(document, _schema("sync"))
     return document
-
-
-def _laid_on(below: Document, above: Document) -> Document:
-    """Merge two files; what the upper one says stands where it says it."""
-    return Document(
-        below.file,
-        _merged(below.value, above.value),
-        {**below.values, **{path: at for path, at in above.values.items() if path}},
-        {**below.keys, **above.keys},
-    )
-
-
-def _merged(below: Any, above: Any) -> Any:
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    laid = {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
-    return {key: value for key, value in laid.items() if value is not None}
 
 
 def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterator[System]:
@@ -222,15 +209,15 @@ def _url_problems(system: System, at: Location) -> Iterator[Problem]:
 def _mappings(
     root: Path,
     document: Document,
+    environment: str,
     systems: tuple[str, ...],
     problems: list[Problem],
     notes: list[Problem],
 ) -> Iterator[Mapping]:
     named: dict[str, Mapping] = {}
-    for file in _files(root, document, problems):
-        found = _read(file, problems, root)
-        if found is None:
-            continue
+    files = [_read(file, problems, root) for file in _files(root, document, problems)]
+    read = [found for found in files if found is not None]
+    for found in composed(read, environment, systems, problems):
         faults = list(_mapping_faults(found, systems))
         binder = Binder(found, systems, document.value.get("defaults", {}))
         mapping = None if faults else binder.mapping()
@@ -258,6 +245,8 @@ def _mapping_faults(document: Document, systems: tuple[str, ...]) -> Iterator[Pr
         yield Problem(document.key_at((key,)), f"unknown key '{key}'", hint)
     rest = {key: value for key, value in document.value.items() if key not in strange}
     yield from check(Document(document.file, rest, document.values, document.keys), schema)
+    for name in (name for name in systems if isinstance(rest.get(name), dict)):
+        yield from side_without(document, schema, name)
 
 
 def _words() -> tuple[str, ...]:
@@ -267,11 +256,15 @@ def _words() -> tuple[str, ...]:
 def _files(root: Path, document: Document, problems: list[Problem]) -> Iterator[Path]:
     told = document.value.get("mappings", "mappings")
     for n, name in enumerate([told] if isinstance(told, str) else told):
-        folder = root / name
+        standard = name.startswith(_STANDARD)
+        shelf = shipped.folder() / "mappings"
+        folder = shelf / name.removeprefix(_STANDARD) if standard else root / name
         at = document.at(("mappings",) if isinstance(told, str) else ("mappings", n))
         files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
         if not folder.is_dir():
-            problems.append(Problem(at, f"there is no folder '{name}'"))
+            known = [f"{_STANDARD}{p.name}" for p in sorted(shelf.iterdir())] if standard else []
+            hint = nearest(name, known) or ", ".join(known)
+            problems.append(Problem(at, f"there is no folder '{name}'", hint))
         elif not files:
             problems.append(Problem(at, f"the folder '{name}' holds no mapping"))
         yield from files

@@ -20,12 +20,12 @@ from runner.connectors.writing import in_turn
 from runner.wire import Capabilities, Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from runner.connectors.definitions import Definition
     from runner.connectors.http import Credentials, Transport
     from runner.connectors.patience import Patience, Sleep
-    from runner.connectors.rows import Check
+    from runner.connectors.rows import Check, Column
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 _WILD = frozenset("%_[]")
@@ -151,16 +151,18 @@ class Dataverse:
         return request, Decoder(definition.key, columns, checks)
 
 
+def asking(columns: Mapping[str, Column]) -> Asking:
+    """Say what Dataverse can be asked: blank is null, texts are alike whatever their case."""
+    return Asking(columns=columns, wild=_WILD, blanks=dict.fromkeys(Type), or_across=True)
+
+
 def _conditions(query: WireQuery, definition: Definition) -> tuple[list[str], list[Check]]:
     """Say what the server is asked and what is checked here instead.
 
     ``%``, ``_`` and ``[`` may be wildcards in its eyes (A4): with the first two it finds what is
     meant, and more; with the third it may not even find that (D30).
     """
-    asking = Asking(
-        columns=definition.columns, wild=_WILD, blanks=dict.fromkeys(Type), or_across=True
-    )
-    conditions, checks = list(condition(query, asking)), []
+    conditions, checks = list(condition(query, asking(definition.columns))), []
     if query.keys:
         conditions.append(odata.one_of(definition.key, query.keys))
     for name, value in query.where:

@@ -22,7 +22,7 @@ from runner.errors import nearest
 from runner.wire import Capabilities, Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from runner.connectors.csdl import Described
@@ -200,16 +200,22 @@ class Nav:
         return f"{self._base}/Company({odata.text(self._company, safe='')})/{quote(entity)}"
 
 
+def asking(columns: Mapping[str, Column]) -> Asking:
+    """Say what NAV can be asked: no nulls, and ``or`` on one field alone (B4).
+
+    How a page writes the blank of an option is not known beforehand (D25).
+    """
+    blanks = {Type.TEXT: "", Type.CODE: "", **{k: v for k, v in BLANKS.items() if k in _MOMENTS}}
+    return Asking(columns=columns, wild=_WILD, blanks=blanks, or_across=False)
+
+
 def _conditions(query: WireQuery, published: Published) -> tuple[list[str], list[Check]]:
     """Say what NAV is asked and what is checked here instead.
 
     It turns conditions into filters of its own, in which these letters have a meaning: what holds
     one of them might not be found (B4).
     """
-    # How a page writes the blank of an option is not known beforehand (D25).
-    blanks = {Type.TEXT: "", Type.CODE: "", **{k: v for k, v in BLANKS.items() if k in _MOMENTS}}
-    asking = Asking(columns=published.columns, wild=_WILD, blanks=blanks, or_across=False)
-    conditions, checks = list(condition(query, asking)), []
+    conditions, checks = list(condition(query, asking(published.columns))), []
     wild_keys = [key for key in query.keys if ".." in key or not _WILD.isdisjoint(key)]
     if wild_keys:
         checks.append(odata.among(published.key, query.keys))

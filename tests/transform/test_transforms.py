@@ -1,0 +1,154 @@
+"""Each transform, by Microsoft's own examples where there are some (table 1237's tests)."""
+
+# Rules are tables: one case, one line. Canonical instants are in UTC, without saying so.
+# ruff: noqa: E501, DTZ001
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from runner import shipped
+from runner.transform import TRANSFORMS, chained, faults, inverse, lossy
+from runner.wire import Type
+from tests.transform.running import Told, changed, steps
+
+POUND = "1 British Pound = 701.37865 Comoros Franc "
+T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "told", "expected"),
+    [
+        (T, "aBc", "uppercase", "ABC"),
+        (T, "aBc", "lowercase", "abc"),
+        (T, "hello wORLD USA o'brien", "titlecase", "Hello World USA O'brien"),
+        (T, "  a b ", "trim", "a b"),
+        (T, "   ", "trim", None),
+        (T, None, "uppercase", None),
+        (T, "abc - 123 - déf", "alphanumeric", "abc123déf"),
+        (T, "British Pound(GBP)/Algerian Dinar(DZD)", {"substring": {"after": "(", "before": ")"}}, "GBP"),
+        (T, POUND, {"substring": {"after": "1 British Pound = ", "before": " "}}, "701.37865"),
+        (T, POUND, {"substring": {"after": "1 British Pound = ", "length": 6}}, "701.37"),
+        (T, POUND, {"substring": {"start": 19}}, "701.37865 Comoros Franc "),
+        (T, POUND, {"substring": {"start": 19, "before": "!"}}, None),
+        (T, POUND, {"substring": {"after": "?"}}, None),
+        (T, "ABCDEFGH", {"substring": {"start": 4, "length": 3}}, "DEF"),
+        (T, "aXbx", {"replace": {"find": "X", "with": "-"}}, "a-bx"),
+        (T, "abc", {"replace": {"find": "abc", "with": ""}}, None),
+        (T, "GBP Not Provided", {"regex_replace": {"find": " (not) (provided)", "with": " $2 $1"}}, "GBP Provided Not"),
+        (T, "abc123def", {"regex_match": r"ABC(\d+)d"}, "123"),
+        (T, "abc123def456", {"regex_match": r"[a-z]+(?P<digit>\d+)[a-z]+(?P<digit2>\d+)"}, "123456"),
+        (T, "abc", {"regex_match": "b."}, "bc"),
+        (T, "abc", {"regex_match": "x"}, None),
+        (T, "PCS", {"prepend": "NAV "}, "NAV PCS"),
+        (T, "NAV PCS", {"remove_prefix": "NAV "}, "PCS"),
+        (T, "PCS", {"remove_prefix": "NAV "}, "PCS"),
+        (T, "a", {"append": "%"}, "a%"),
+        (T, "a%", {"remove_suffix": "%"}, "a"),
+        (T, "42", {"pad": {"length": 5}}, "00042"),
+        (T, "123456", {"pad": {"length": 5}}, "123456"),
+        (T, "1.234,50", {"parse_number": {"culture": "da-DK"}}, "1234.50"),
+        (T, "1 234,50", {"parse_number": {"culture": "fr-FR"}}, "1234.50"),
+        (N, Decimal("1234.5"), {"write_number": {"culture": "de-DE"}}, "1234,5"),
+        (N, Decimal("12.3456789"), {"round": {"to": 0.00001}}, Decimal("12.34568")),
+        (N, Decimal("2.5"), {"round": {"to": 1}}, Decimal(3)),
+        (N, Decimal("-2.5"), {"round": {"to": 1}}, Decimal(-3)),
+        (N, Decimal("12.37"), {"round": {"to": 0.05, "direction": "down"}}, Decimal("12.35")),
+        (N, Decimal("12.31"), {"round": {"to": 0.05, "direction": "up"}}, Decimal("12.35")),
+        (N, Decimal("-12.31"), {"round": {"to": 0.05, "direction": "up"}}, Decimal("-12.35")),
+        (N, Decimal("12.35"), {"round": {"to": 0.05, "direction": "up"}}, Decimal("12.35")),
+        (N, Decimal("12.5"), {"multiply": 100}, Decimal(1250)),
+        (Type.BOOLEAN, True, "not", False),
+        (T, "20151213", {"parse_date": {"format": "yyyyMMdd"}}, "2015-12-13"),
+        (T, "13 December", {"parse_date": {"format": "yyyyMMdd"}}, "13 December"),
+        (T, "12/31/2015", {"parse_date": {"culture": "en-US"}}, "2015-12-31"),
+        (T, "31-12-15", {"parse_date": {"culture": "nl-NL"}}, "2015-12-31"),
+        (T, "20151213030405", {"parse_instant": {"format": "yyyyMMddHHmmss"}}, "2015-12-13T03:04:05Z"),
+        (T, "12/13/2015 3:04:05 PM", {"parse_instant": {"culture": "en-US"}}, "2015-12-13T15:04:05Z"),
+        (D, date(2018, 7, 1), {"write_date": {"format": "d.M.yyyy"}}, "1.7.2018"),
+        (M, datetime(2018, 7, 1, 8, 5), {"write_instant": {"format": "yyyyMMdd HH:mm"}}, "20180701 08:05"),
+        (D, date(2018, 7, 1), {"date_part": "month"}, 7),
+        (C, 1577836800, "from_unix_time", datetime(2020, 1, 1)),
+        (M, datetime(2020, 1, 1), "to_unix_time", 1577836800),
+        (T, "Euro", "iso_currency", "EUR"),
+        (T, "978", "iso_currency", "EUR"),
+        (T, "eur", "iso_currency", "EUR"),
+        (T, "OLDMARK", "iso_currency", "OLDMARK"),
+        (T, "Germany", "iso_country", "DE"),
+        (T, "DNK", "iso_country", "DK"),
+    ],
+)  # fmt: skip
+def test_what_a_transform_does(kind: Type, value: Any, told: Told, expected: Any) -> None:
+    assert changed(value, kind, steps(told)) == expected
+
+
+def test_transforms_in_a_row_are_fed_what_they_take() -> None:
+    way = steps("alphanumeric", {"replace": {"find": "abc", "with": ""}})
+    assert changed("abc - 123 - def", T, way) == "123def"
+    cents = steps({"multiply": 100}, {"pad": {"length": 6}})
+    assert changed(Decimal("12.5"), N, cents) == "001250"
+    assert changed("12.5", T, cents) == "001250"
+    year = steps({"parse_date": {"format": "dd.MM.yyyy"}}, {"date_part": "year"})
+    assert changed("24.12.2018", T, year, to=C) == 2018
+
+
+def test_what_cannot_be_read_on_the_way_is_told() -> None:
+    chain = chained("v", T, steps({"multiply": 100}))
+    ((condition, words),) = chain.failures
+    assert "try_cast" in condition
+    assert words.endswith("' is no decimal'")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"regex_match": "("}, "regex_match: '(' is no regular expression: missing ), unterminated subpattern at position 0"),
+        ({"regex_replace": {"find": "(?<=a)b", "with": ""}}, "regex_replace: '(?<=a)b' looks around or back, which is not known here (RE2)"),
+        ({"parse_date": {"format": "yyyyQQ"}}, "parse_date: 'QQ' of the format 'yyyyQQ' is not known"),
+        ({"parse_date": {"format": "yyyy", "culture": "da-DK"}}, "parse_date: it needs a `format`, or a `culture` to read it as"),
+        ({"parse_number": {"culture": "xx-YY"}}, "parse_number: there is no culture 'xx-YY', write it like da-DK"),
+        ({"substring": {"start": 1, "after": "("}}, "substring: it has both `start` and `after`"),
+        ({"multiply": 0}, "multiply: 0 leaves nothing of a value"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_arguments(told: Told, words: str) -> None:
+    assert [said for _, said in faults(steps(told))] == [words]
+
+
+def test_a_transform_is_not_fed_what_it_cannot_take() -> None:
+    way = steps("to_unix_time", "not", {"date_part": "year"})
+    assert [said for _, said in faults(way, Type.DATE)] == [
+        "date_part takes date, and gets boolean"
+    ]
+
+
+def test_a_way_is_undone_last_step_first() -> None:
+    way = steps({"prepend": "a"}, {"append": "b"})
+    undone = inverse(way)
+    assert undone is not None
+    assert [(step.name, dict(step.arguments)) for step in undone] == [
+        ("remove_suffix", {"value": "b"}),
+        ("remove_prefix", {"value": "a"}),
+    ]
+    assert inverse(steps({"prepend": "a"}, "uppercase")) is None
+    assert lossy(steps({"prepend": "a"}, "uppercase", "trim")).name == "uppercase"  # type: ignore[union-attr]
+    assert inverse(steps({"multiply": 3})) is None
+
+
+def test_the_schema_describes_every_transform() -> None:
+    path = shipped.folder() / "schemas" / "mapping.schema.json"
+    plain, given = json.loads(path.read_text(encoding="utf-8"))["$defs"]["step"]["anyOf"]
+    assert {*plain["enum"], *given["properties"]} == set(TRANSFORMS)
+    assert set(plain["x-descriptions"]) == set(plain["enum"])
+    described = {
+        **plain["x-descriptions"],
+        **{n: p["description"] for n, p in given["properties"].items()},
+    }
+    for name, description in described.items():
+        assert description.endswith(".")
+        assert ("No inverse." in description) or "nverse" in description, name

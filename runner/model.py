@@ -165,8 +165,10 @@ class Entity:
 
     ``filter`` is a JMESPath expression over the entity's fields; ``None`` takes every record.
     ``read_all``: the filter is not left to the system, which may not know how.
-    ``new_key`` is the pattern of keys for new records where the system has no number series:
-    ``{number}`` stands for the first free number. ``label`` names the field that people know a
+    ``one_per`` names a field of which no two records may hold the same value. ``comes_with`` names
+    the mapping whose new records the system itself adds one of these to. ``new_key`` is the pattern
+    of keys for new records where the system has no number series: ``{number}`` stands for the first
+    free number. ``label`` names the field that people know a
     record by; empty leaves it to the system's own.
     """
 
@@ -177,6 +179,8 @@ class Entity:
     read_all: bool = False
     new_key: str = ""
     label: str = ""
+    one_per: str = ""
+    comes_with: str = ""
     at: Location
 
 
@@ -286,6 +290,12 @@ class FieldMapping:
         """The field's name on that side; empty where there is not exactly one field."""
         return self.left if side is Side.LEFT else self.right
 
+    @property
+    def finds(self) -> tuple[Step, ...]:
+        """The steps that look into another entity."""
+        steps = (*self.to_left.steps, *self.to_right.steps)
+        return tuple(step for step in steps if step.name == "find")
+
     def made(self, side: Side) -> Computed | Joined | None:
         """What the value of that side is made of; ``None`` where it is a field or a constant."""
         return self.left_made if side is Side.LEFT else self.right_made
@@ -297,11 +307,16 @@ class FieldMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchPair:
-    """Two fields that must hold the same, non-blank value for two records to be the same."""
+    """Two fields that must hold the same, non-blank value for two records to be the same.
+
+    With one of them empty, the other must hold what the mapping would write there. ``steps`` bring
+    both values to one form first.
+    """
 
     left: str
     right: str
     ignore_case: bool = False
+    steps: tuple[Step, ...] = ()
     at: Location
 
 
@@ -325,9 +340,11 @@ class Mapping:
     """One entity of one system tied to one entity of the other.
 
     ``create`` holds the sides where missing records are created. ``match`` is tried in order: one
-    criterion is a tuple of pairs that must all hold. ``templates`` hold, by side, what new records
-    start with. ``conflict`` decides between records as
-    ``granularity`` asks for it; between fields each field decides for itself.
+    criterion is a tuple of pairs that must all hold. ``coupled_by`` names a mapping over the same
+    records, whose pairs are this one's as well. ``records`` are written in the mapping itself, by
+    their keys, and stand on the side whose system is ``RECORDS``. ``templates`` hold, by side, what
+    new records start with. ``conflict`` decides between records as ``granularity`` asks for it;
+    between fields each field decides for itself.
     """
 
     name: str
@@ -337,6 +354,8 @@ class Mapping:
     depends_on: tuple[str, ...] = ()
     create: frozenset[Side] = frozenset()
     match: tuple[tuple[MatchPair, ...], ...] = ()
+    coupled_by: str = ""
+    records: tuple[tuple[str, tuple[tuple[str, Constant], ...]], ...] = ()
     fields: tuple[FieldMapping, ...]
     templates: abc.Mapping[Side, tuple[Template, ...]] = field(default_factory=dict)
     granularity: Granularity = Granularity.FIELD
@@ -347,6 +366,10 @@ class Mapping:
     def entity(self, side: Side) -> Entity:
         """The entity on that side."""
         return self.left if side is Side.LEFT else self.right
+
+
+RECORDS = "records"
+"""The system that the records of mappings are in (``ensure:``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

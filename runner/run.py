@@ -61,6 +61,13 @@ async def compiled(
             for side in Side
             if mapping.entity(side).system == system
         )
+        entities |= dict.fromkeys(
+            str(given["entity"])
+            for mapping in project.mappings
+            for field in mapping.fields
+            for given in (dict(step.arguments) for step in field.finds)
+            if given["system"] == system
+        )
         for described in await connector.describe(tuple(entities)):
             types[system, described.name] = described
     capabilities = {name: connector.capabilities for name, connector in connectors.items()}

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner import run
+from runner.connectors.records import Records
 from runner.model import (
+    RECORDS,
     Arrival,
     Blank,
     Direction,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from runner.connectors.protocol import Connector
     from runner.errors import ExitCode
     from runner.views.document import Document
 
@@ -162,7 +165,7 @@ class World:
             name="world",
             root=self.folder,
             environment="",
-            systems=(system("shop"), system("desk")),
+            systems=(system("shop"), system("desk"), system(RECORDS)),
             state=self.folder / "state.duckdb",
             mappings=self.mappings,
         )
@@ -174,7 +177,9 @@ class World:
         return asyncio.run(self._walk(names, write=True))
 
     async def _walk(self, names: Iterable[str], *, write: bool, out: Path | None = None) -> Told:
-        connectors = {"shop": self.shop, "desk": self.desk}
+        own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
+        connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
+        connectors |= {RECORDS: Records(own)} if own else {}
         mappings = await run.compiled(self.project, connectors)
         chosen = tuple(names) or tuple(m.name for m in mappings)
         with held(self.project.state, "test") as store, run_file() as file:

@@ -76,12 +76,8 @@ async def _found(
         return []
     query = WireQuery(entity=entity.entity, fields=(entity.key,), where=where)
     keys = [key async for page in connectors[entity.system].pages(query) for key in page.keys]
-    rows = connection.execute(
-        f"""SELECT {mapping.canonical_key(side, "k")} AS "key" FROM (SELECT unnest(?) AS k)
-        EXCEPT SELECT {side.value}_key FROM state.main.coupling WHERE mapping = ?""",
-        [keys, mapping.name],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
+    canonical = mapping.canonical_key(side, "k")
+    return couplings.uncoupled(connection, mapping.name, side, canonical, keys)
 
 
 def _identity(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runner.compile import Tables
+from runner.compile import PENDING, Tables
 from runner.extract import batch, canonical
 from runner.model import Side
 from runner.plan import Kind
@@ -83,7 +83,10 @@ def settle(
 
 
 def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
-    """Carry out what writes to no system: couple, uncouple, and let the base move."""
+    """Carry out what writes to no system: couple, uncouple, and let the base move.
+
+    Pairs of which one record is still to be found (``find``) are left to that.
+    """
     connection.execute("BEGIN")
     gone = connection.execute(
         """SELECT left_key FROM plan."action" WHERE mapping = ? AND kind = 'uncouple'""",
@@ -98,8 +101,9 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
         SELECT left_key, right_key, left_key AS planned_left, right_key AS planned_right,
             kind = 'couple' AS coupled, list_transform(fields, lambda f: f.id) AS settled,
             CAST([] AS VARCHAR[]) AS written_left, CAST([] AS VARCHAR[]) AS written_right
-        FROM plan."action" WHERE mapping = ? AND kind IN ('couple', 'converge')""",
-        [mapping.name],
+        FROM plan."action" WHERE mapping = ? AND kind IN ('couple', 'converge')
+            AND NOT starts_with(left_key, ?) AND NOT starts_with(right_key, ?)""",
+        [mapping.name, PENDING, PENDING],
     )
     _advance(connection, mapping, run)
     connection.execute("COMMIT")
@@ -123,7 +127,7 @@ def _returned(
     connection.unregister("incoming")
     target = f'"returned {side.value}"'
     connection.execute(f"DROP TABLE IF EXISTS {target}")
-    canonical(connection, mapping, side, "came", target)
+    canonical(connection, mapping, side, "came", target, looks=False)
 
 
 def _fill_done(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from runner.apply.find import awaited, find
 from runner.apply.resolve import given, pending, pendings_of, values
 from runner.apply.settle import Settled, settle, settle_local
 from runner.errors import SystemUnavailableError
@@ -99,6 +100,7 @@ async def carry_out(
             progress.counters[writer.mapping.name] = Counter()
             couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
             settle_local(connection, writer.mapping, run)
+            await writer.find()
             for wave in _WAVES:
                 await writer.carry_out(wave, tell)
         # What others point to goes last.
@@ -130,6 +132,24 @@ class _Writer:
                     mapping=self.mapping.name, done=counted.total(), total=total, failed=failed
                 )
             )
+
+    async def find(self) -> None:
+        """Couple the records that came with others."""
+        side = awaited(self.mapping)
+        if side is None:
+            return
+        connector = self.connectors[self.mapping.rule.entity(side).system]
+        for window in _windows(self.connection, self.mapping, Kind.COUPLE):
+            own = [a for a in window if pending(a.left_key) or pending(a.right_key)]
+            known = given(self.connection, (p for action in own for p in pendings_of(action)))
+            for action in own:
+                resolved = _resolved(action, known, own=False)
+                why = "the record it comes with was not created"
+                if resolved is not None and self._stands(resolved):
+                    why = await find(self.connection, self.mapping, connector, resolved, self.run)
+                if why:
+                    hint = "the next run looks again"
+                    self._count(Settled(action=action, outcome="missing", message=why, hint=hint))
 
     async def send(self, window: Sequence[Action]) -> None:
         """Resolve, journal, send, settle one window."""
@@ -260,7 +280,7 @@ class _Writer:
             counters[_COUNTERS[outcome.action.kind]] += 1
             return
         counters["failed"] += 1
-        if outcome.action.kind is Kind.CREATE:
+        if outcome.action.kind in (Kind.CREATE, Kind.COUPLE):
             key = (
                 outcome.action.left_key
                 if outcome.action.side == "left"
@@ -277,9 +297,12 @@ class _Writer:
         )
 
 
-def _resolved(action: Action, known: Mapping[str, str]) -> Action | None:
-    """Put in the keys that were given meanwhile; ``None`` if one never was."""
-    waits = pendings_of(action)
+def _resolved(action: Action, known: Mapping[str, str], *, own: bool = True) -> Action | None:
+    """Put in the keys that were given meanwhile; ``None`` if one never was.
+
+    ``own``: its own keys count; else only those it points to.
+    """
+    waits = pendings_of(action) if own else [c.new for c in action.fields if pending(c.new)]
     if not waits:
         return action
     if any(pending not in known for pending in waits):

@@ -13,8 +13,10 @@ from runner import run, sandbox
 from runner.connectors.dataverse import Dataverse
 from runner.connectors.http import Credentials
 from runner.connectors.nav import Nav
+from runner.connectors.records import Records
 from runner.connectors.secret import Secret
 from runner.errors import ConfigError, Problem
+from runner.model import RECORDS
 from runner.state import held
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from runner.connectors.protocol import Connector
+    from runner.connectors.records import Rows
     from runner.events import Tell
     from runner.model import Project, System
 
@@ -75,6 +78,8 @@ def sandbox_app(project: Project, system: System) -> ASGIApp:
 
 
 def _connector(project: Project, system: System) -> Connector:
+    if system.connector == RECORDS:
+        return Records(records_of(project))
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None
     url, credentials = _put_in(system.url), _credentials(system)
     if system.sandbox:
@@ -90,6 +95,11 @@ def _connector(project: Project, system: System) -> Connector:
         return Dataverse(system.name, url, credentials, transport_factory=transport)
     company = _put_in(system.company)
     return Nav(system.name, url, company, credentials, transport_factory=transport)
+
+
+def records_of(project: Project) -> dict[str, Rows]:
+    """Return the records that mappings hold themselves, by mapping and key."""
+    return {m.name: {k: dict(v) for k, v in m.records} for m in project.mappings if m.records}
 
 
 def _sandbox_credentials(system: System) -> Credentials:

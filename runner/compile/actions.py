@@ -22,7 +22,7 @@ from runner.compile.tables import (
     Tables,
 )
 from runner.dialect import text
-from runner.model import DeleteConflict, Side
+from runner.model import RECORDS, DeleteConflict, Side
 
 if TYPE_CHECKING:
     from runner.compile.creates import Creates
@@ -76,6 +76,28 @@ FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.LEFT)}) l
 FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.RIGHT)}) r
     ON r.{KEY} = c.right_key
 WHERE status <> 'unchanged'"""
+
+    def crowded(self, side: Side) -> str:
+        """Set aside records of which there may be one only, and are several (``one_per``)."""
+        tables, field = self._tables, dialect.name(self.mapping.entity(side).one_per)
+        return f"""CREATE TABLE {tables.crowded(side)} AS
+SELECT s.{KEY} AS "key", s.{field} AS "of" FROM {tables.snapshot(side)} s
+WHERE s.{IN_SCOPE} AND s.{field} IN (
+    SELECT {field} FROM {tables.snapshot(side)} WHERE {IN_SCOPE}
+    GROUP BY {field} HAVING count(*) > 1);
+UPDATE {tables.status} SET status = 'crowded ' || status
+WHERE {side.value}_key IN (SELECT "key" FROM {tables.crowded(side)})"""
+
+    def _crowds(self, side: Side) -> str:
+        entity, table = self.mapping.entity(side), self._tables.crowded(side)
+        keys = [
+            f'min("key") AS {s.value}_key' if s is side else f"NULL AS {s.value}_key" for s in Side
+        ]
+        what = text(f" {entity.entity} have the same {entity.one_per}, and one may: ")
+        return f"""SELECT 'error' AS kind, NULL AS side, {", ".join(keys)}, NULL AS label,
+    NULL AS etag, count(*) || {what} || string_agg("key", ', ' ORDER BY "key") AS reason,
+    {text("delete the ones too many")} AS hint, {NO_FIELDS} AS fields
+FROM {table} GROUP BY "of" """
 
     def undecided(self) -> str:
         """Set aside records whose last create nobody knows the outcome of."""
@@ -220,6 +242,22 @@ UNION ALL {planned}"""
         )
         target = f"{side.value}_key"
         unnamed = f"{target} IS NULL"
+        other = self.mapping.entity(side).comes_with
+        if other:
+            entity = self.mapping.entity(side).entity
+            nothing = f"no {entity} matches, and mapping {other} makes none"
+            return [
+                _part("couple", table, where=f"expected AND NOT ({wrong})"),
+                _part(
+                    "error",
+                    table,
+                    where=f"NOT expected AND NOT ({wrong})",
+                    reason=text(nothing),
+                    hint=text("create it by hand, or make the values alike"),
+                    unknown=side,
+                ),
+                self._wrong(table, wrong, side),
+            ]
         parts = [
             _part("create", table, side=side, where=f"NOT ({wrong}) AND NOT ({unnamed})"),
             _part(
@@ -229,16 +267,7 @@ UNION ALL {planned}"""
                 where=f"NOT ({wrong}) AND NOT ({unnamed}) AND len(later) > 0",
                 fields="later",
             ),
-            _part(
-                "error",
-                table,
-                side=side,
-                where=wrong,
-                reason=f"{_ERRORS}[1].reason",
-                hint=text("couple or correct it; the next run tries again"),
-                fields=_ERRORS,
-                unknown=side,
-            ),
+            self._wrong(table, wrong, side),
             _part(
                 "error",
                 table,
@@ -272,6 +301,18 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
             )
         return parts
 
+    def _wrong(self, table: str, wrong: str, side: Side) -> str:
+        return _part(
+            "error",
+            table,
+            side=side,
+            where=wrong,
+            reason=f"{_ERRORS}[1].reason",
+            hint=text("couple or correct it; the next run tries again"),
+            fields=_ERRORS,
+            unknown=side,
+        )
+
     def _findings(self) -> list[str]:
         status, found = self._tables.status, self._tables.found
         _name, left, right = self.mapping.name, self.mapping.left, self.mapping.right
@@ -283,6 +324,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
                   hint=text("delete the one too many, or couple it by hand")),
         ]  # fmt: skip
         parts += [self._deleted(side) for side in Side]
+        parts += [self._crowds(side) for side in Side if self.mapping.entity(side).one_per]
         parts.append(
             f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
     NULL AS etag,
@@ -302,7 +344,8 @@ FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
         status, deleted = self._tables.status, f"status = 'deleted {side.value}'"
         told = text(f"the coupled {entity.entity} was deleted in {entity.system}")
         policy = self.mapping.deleted
-        if policy is DeleteConflict.UNCOUPLE or self.creates.restores(side):
+        own = entity.system == RECORDS
+        if own or policy is DeleteConflict.UNCOUPLE or self.creates.restores(side):
             # What is restored is a new record: the old pair is forgotten, the new one coupled.
             return _part(
                 "uncouple", status, where=deleted, label="NULL", fields=NO_FIELDS, reason=told

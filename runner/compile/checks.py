@@ -15,6 +15,7 @@ from runner.model import Side
 if TYPE_CHECKING:
     from collections import abc
 
+    from runner.compile.fields import CompiledField
     from runner.model import Mapping, Text
     from runner.wire import EntityType
 
@@ -31,14 +32,32 @@ def missing_entities(
             yield Problem(entity.at, what, nearest(entity.entity, known))
 
 
-def side_faults(mapping: Mapping, left: EntityType, right: EntityType) -> abc.Iterator[Problem]:
+def find_faults(
+    mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
+) -> abc.Iterator[Problem]:
+    """Say which entities and fields that values are looked up in do not exist."""
+    for step in (step for rule in mapping.fields for step in rule.finds):
+        given = {name: str(value) for name, value in step.arguments}
+        entity = types.get((given["system"], given["entity"]))
+        if entity is None:
+            known = [name for system, name in types if system == given["system"]]
+            what = f"{given['system']} has no entity '{given['entity']}'"
+            yield Problem(step.at, what, nearest(given["entity"], known))
+            continue
+        yield from unknown_field(given["by"], entity, step.at)
+        yield from unknown_field(given["take"], entity, step.at)
+
+
+def side_faults(
+    mapping: Mapping, fields: tuple[CompiledField, ...], types: dict[Side, EntityType]
+) -> abc.Iterator[Problem]:
     """Say what does not fit outside the field mappings: keys, labels, filters, templates."""
-    types = {Side.LEFT: left, Side.RIGHT: right}
-    yield from match.problems(mapping, left, right)
+    yield from match.problems(mapping, fields, types)
     for side, entity in types.items():
         rule = mapping.entity(side)
         yield from unknown_field(rule.key, entity, rule.at)
         yield from unknown_field(rule.label, entity, rule.at)
+        yield from unknown_field(rule.one_per, entity, rule.at)
         if asks_when(mapping) and not entity.modified:
             what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
             yield Problem(mapping.at, what, "let one side be preferred")

@@ -169,7 +169,10 @@ class Judge:
         """
         ends = (field.rule.left, field.rule.right)
         pairs = [pair for criterion in self.mapping.match for pair in criterion]
-        if not any(pair.ignore_case and (pair.left, pair.right) == ends for pair in pairs):
+        if not any(
+            pair.ignore_case and (pair.left or ends[0], pair.right or ends[1]) == ends
+            for pair in pairs
+        ):
             return "FALSE"
         left, right = (f"upper(trim({field.value(side)}))" for side in Side)
         return f"(p.fresh AND coalesce({left} = {right}, FALSE))"

@@ -10,10 +10,12 @@ from runner import dialect, expression
 from runner.compile import compare, values
 from runner.compile.changes import change, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import FIELD_TYPE, KEY, LABEL, PENDING, Tables
+from runner.compile.tables import ACTION, FIELD_TYPE, KEY, LABEL, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
+    from collections import abc
+
     from runner.compile.fields import CompiledField
     from runner.model import Mapping, Template
     from runner.wire import EntityType
@@ -26,19 +28,20 @@ class KeySource(StrEnum):
     PATTERN = "the first free number"
     CLIENT = "a GUID made from the partner's key"
     SYSTEM = "the system, when it is created"
+    FOUND = "the record that the system made along with another"
 
 
 @dataclass(frozen=True, slots=True)
 class Creates:
     """Writes the statements that list what one mapping creates.
 
-    ``types`` are left's and right's. ``client_keys`` holds the sides that take a key we choose,
+    ``client_keys`` holds the sides that take a key we choose,
     ``seed`` what makes chosen keys differ between installations.
     """
 
     mapping: Mapping
     fields: tuple[CompiledField, ...]
-    types: tuple[EntityType, EntityType]
+    types: abc.Mapping[Side, EntityType]
     client_keys: frozenset[Side]
     seed: str
     lookups: dict[str, str]
@@ -61,6 +64,8 @@ class Creates:
     def key_source(self, side: Side) -> KeySource:
         """Where the key of a new record on that side comes from."""
         key = self.mapping.entity(side).key
+        if self.mapping.entity(side).comes_with:
+            return KeySource.FOUND
         if any(f.rule.name(side) == key for f in self._travelling(side)):
             return KeySource.FIELD
         if self.mapping.entity(side).new_key:
@@ -88,6 +93,7 @@ WITH {numbers} free AS (
 SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
     {row}.{LABEL} AS label,
     {afters},
+    {self._expected(side)} AS expected,
     list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
         lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS fields,
     list_filter(CAST(flatten([{later}]) AS {FIELD_TYPE}[]),
@@ -95,6 +101,15 @@ SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
 FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 {compare.links(self.fields, self.lookups, source)}
 {f'    LEFT JOIN numbered ON numbered."key" = {row}.{KEY}' if numbers else ""}"""
+
+    def _expected(self, side: Side) -> str:
+        """SQL that says whether a record comes: made here, or along with one that is."""
+        other = self.mapping.entity(side).comes_with
+        if not other:
+            return "TRUE"
+        made = f"mapping = {dialect.text(other)} AND kind = 'create'"
+        key = f"{ROW[side.other]}.{KEY}"
+        return f"{key} IN (SELECT {side.other.value}_key FROM {ACTION} WHERE {made})"
 
     def written_back(self, side: Side) -> tuple[CompiledField, ...]:
         """Fields of the other side that take the key that a new record of this side was given."""
@@ -144,7 +159,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         given = [dict(t.values).get(name) if t.wins is wins else None for t in templates]
         if all(value is None for value in given):
             return None
-        kind = self._type(side).fields[name].type
+        kind = self.types[side].fields[name].type
         arms = [
             f"WHEN {self._holds(template, side)} THEN "
             + ("NULL" if value is None else dialect.cast(dialect.literal(value), kind))
@@ -160,12 +175,9 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
             expression.parse(template.when.text),
             lambda name: (
                 dialect.name(ROW[source], name),
-                self._type(source).fields[name].type,
+                self.types[source].fields[name].type,
             ),
         )
-
-    def _type(self, side: Side) -> EntityType:
-        return self.types[0 if side is Side.LEFT else 1]
 
     def _value(self, field: CompiledField, side: Side) -> str:
         value = dialect.cast(field.carried(side), field.kind(side))
@@ -188,7 +200,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
                 return "numbered.new_key"
             case KeySource.CLIENT:
                 return _guid(f"{dialect.text(f'{self.seed}|{self.mapping.name}|')} || {partner}")
-            case KeySource.SYSTEM:
+            case KeySource.SYSTEM | KeySource.FOUND:
                 return f"{dialect.text(f'{PENDING}{side.value}:{self.mapping.name}:')} || {partner}"
 
     def _numbers(self, side: Side) -> str:
@@ -257,7 +269,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
     def _default(self, name: str, side: Side) -> str:
         wins, fills = (self._template(name, side, wins=wins) for wins in (True, False))
         found = ", ".join(sql for sql in (wins, fills) if sql is not None)
-        new = values.as_text(f"coalesce({found})", self._type(side).fields[name].type)
+        new = values.as_text(f"coalesce({found})", self.types[side].fields[name].type)
         left, right = (name, "") if side is Side.LEFT else ("", name)
         return change(f"default {name}", left, right, f"'to {side.value}'", new=new)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from runner import dialect, expression
 from runner.errors import Location, Problem, nearest
 from runner.model import Computed, Joined
-from runner.transform import converted, convertible
+from runner.transform import chained, converted, convertible
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from runner.expression import Node
+    from runner.model import Step
     from runner.wire import EntityType
 
 _VALUE = '"value"'
@@ -34,7 +35,8 @@ class Made:
     """A value made of several fields: a column of its own in the snapshot.
 
     ``sql`` makes it from the canonical columns; ``None`` where ``node`` can only be evaluated one
-    record at a time. ``pieces`` take it apart again; empty: it cannot be written.
+    record at a time. ``pieces`` take it apart again; empty: it cannot be written. ``looks``: its
+    SQL reads other entities, which are there while a plan is made and not later.
     """
 
     column: FieldType
@@ -42,6 +44,21 @@ class Made:
     sql: str | None
     reads: tuple[str, ...]
     pieces: tuple[Piece, ...]
+    looks: bool = False
+
+
+def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
+    """Make of a field, before it leaves its side, what transforms find in other entities."""
+    chain = chained(dialect.name(name), entity.fields[name].type, steps)
+    told = ", ".join(step.name for step in steps)
+    return Made(
+        column=FieldType(name=f"{name} ({told})", type=chain.kind),
+        node=None,
+        sql=dialect.cast(chain.sql, chain.kind),
+        reads=(name,),
+        pieces=(),
+        looks=True,
+    )
 
 
 def unknown_field(name: str, entity: EntityType, at: Location) -> Iterator[Problem]:

@@ -8,12 +8,12 @@ the link rows ``k<number>r<n>`` (found by the left's key, in the n-th mapping lo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import values
-from runner.compile.ends import Made, made_of, names_of, plain, unknown_field
+from runner.compile.ends import Made, looked_up, made_of, names_of, plain, unknown_field
 from runner.errors import Problem
 from runner.model import Direction, Side, TooLong
 from runner.transform import chained, convertible, faults
@@ -263,8 +263,8 @@ def fields_of(
     problems: list[Problem] = []
     compiled: list[CompiledField] = []
     taken: set[str] = set()
-    for number, rule in enumerate(mapping.fields, start=1):
-        before = len(problems)
+    for number, written in enumerate(mapping.fields, start=1):
+        rule, before = written, len(problems)
         ends, mades = {}, {}
         for side, entity in zip(Side, (left, right), strict=True):
             made = rule.made(side)
@@ -272,6 +272,15 @@ def fields_of(
             mades[side] = column
             problems += unknown_field(rule.name(side), entity, rule.at)
             ends[side] = column.column if column else entity.fields.get(rule.name(side))
+        if rule.finds and len(problems) == before:
+            if rule.direction is Direction.BOTH:
+                at, what = rule.finds[0].at, "`find` looks one way, and the field travels both"
+                problems.append(Problem(at, what, "give it one direction"))
+            source = Side.LEFT if rule.direction.to(Side.RIGHT) else Side.RIGHT
+            entity = left if source is Side.LEFT else right
+            found = looked_up(rule.name(source), rule.to(source.other).steps, entity)
+            ends[source], mades[source] = found.column, found
+            rule = replace(rule, to_left=_arrived(rule.to_left), to_right=_arrived(rule.to_right))
         if len(problems) > before:
             continue
         ident = " ".join(end.name if end else "=" for end in ends.values())
@@ -303,6 +312,11 @@ def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
     }
     if not fits.get(field.type, True):
         yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
+
+
+def _arrived(way: Arrival) -> Arrival:
+    """Take out steps that are done before the value leaves."""
+    return replace(way, steps=())
 
 
 def _conditions(

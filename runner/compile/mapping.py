@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from runner import dialect
 from runner.compile import match
 from runner.compile.actions import Actions, coupled_links
-from runner.compile.checks import missing_entities, side_faults
+from runner.compile.checks import find_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of
-from runner.compile.snapshot import reading
+from runner.compile.snapshot import reading, sought
 from runner.compile.tables import COUPLING, Tables
 from runner.errors import ConfigError, Problem
 from runner.model import BaseColumn, Side
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections import abc
 
     from runner.compile.fields import CompiledField
-    from runner.compile.snapshot import Reading
+    from runner.compile.snapshot import Reading, Sought
     from runner.model import Mapping, Project
     from runner.wire import Capabilities, EntityType
 
@@ -43,6 +43,7 @@ class CompiledMapping:
     left: EntityType
     right: EntityType
     readings: abc.Mapping[Side, Reading]
+    sought: tuple[Sought, ...]
     key_sources: abc.Mapping[Side, KeySource]
     base: tuple[BaseColumn, ...]
     _actions: Actions
@@ -71,13 +72,17 @@ class CompiledMapping:
         """SQL of a key as couplings keep it."""
         return self.readings[side].key(sql)
 
-    def snapshot(self, side: Side, *, source: str, target: str, computed: str = "") -> Statement:
+    def snapshot(
+        self, side: Side, *, source: str, target: str, computed: str = "", looks: bool = True
+    ) -> Statement:
         """Turn raw rows into canonical ones (see ``Reading.snapshot``)."""
         rule = self.rule.entity(side)
         hashed = self.hash(side, [dialect.name(c.source) for c in self.hashed(side)])
         return Statement(
             purpose=f"canonical {rule.entity} of {rule.system}",
-            sql=self.readings[side].snapshot(source, target, hashed, computed),
+            sql=self.readings[side].snapshot(
+                source, target, hashed, computed=computed, looks=looks
+            ),
         )
 
     def settled_by_create(self, side: Side) -> list[str]:
@@ -123,6 +128,11 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         return (
             Statement(purpose="how every record stands", sql=self._actions.status(whole=whole)),
             Statement(purpose="interrupted creates", sql=self._actions.undecided()),
+            *(
+                Statement(purpose="several where one may be", sql=self._actions.crowded(side))
+                for side in Side
+                if self.rule.entity(side).one_per
+            ),
         )
 
     def matching(self) -> tuple[Statement, ...]:
@@ -164,7 +174,8 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
             sql=f"""SELECT
     (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
     - (SELECT count(*) FROM {self.tables.status}
-       WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone'))""",
+       WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone')
+           OR starts_with(status, 'crowded') AND left_key IS NOT NULL AND right_key IS NOT NULL)""",
         )
 
 
@@ -187,7 +198,7 @@ def compile_project(
         for mapping in project.mappings
         for field in mapping.fields
         for lookup in field.lookups
-    }
+    } | {mapping.coupled_by for mapping in project.mappings}
     compiled: list[CompiledMapping] = []
     problems: list[Problem] = []
     for mapping in project.mappings:
@@ -199,11 +210,12 @@ def compile_project(
             types[mapping.entity(side).system, mapping.entity(side).entity] for side in Side
         )
         fields, faults = fields_of(mapping, left, right)
-        faults = (*faults, *side_faults(mapping, left, right))
+        both = {Side.LEFT: left, Side.RIGHT: right}
+        faults = (*faults, *side_faults(mapping, fields, both), *find_faults(mapping, types))
         if faults:
             problems += faults
             continue
-        compiled.append(_compiled(project, mapping, fields, (left, right), capabilities, looked_up))
+        compiled.append(_compiled(project, mapping, fields, types, capabilities, looked_up))
     if problems:
         raise ConfigError(problems)
     return tuple(compiled)
@@ -213,10 +225,12 @@ def _compiled(
     project: Project,
     mapping: Mapping,
     fields: tuple[CompiledField, ...],
-    types: tuple[EntityType, EntityType],
+    types: abc.Mapping[tuple[str, str], EntityType],
     capabilities: abc.Mapping[str, Capabilities],
     looked_up: abc.Container[str],
 ) -> CompiledMapping:
+    ends = {side: mapping.entity(side) for side in Side}
+    both = {side: types[end.system, end.entity] for side, end in ends.items()}
     lookups = {
         lookup.mapping: Tables(lookup.mapping).links
         for field in fields
@@ -226,7 +240,7 @@ def _compiled(
     creates = Creates(
         mapping=mapping,
         fields=fields,
-        types=types,
+        types=both,
         client_keys=frozenset(
             side
             for side, system in zip(Side, systems, strict=True)
@@ -238,16 +252,14 @@ def _compiled(
     return CompiledMapping(
         rule=mapping,
         fields=fields,
-        left=types[0],
-        right=types[1],
-        readings={
-            side: reading(mapping, side, fields, dict(zip(Side, types, strict=True)))
-            for side in Side
-        },
+        left=both[Side.LEFT],
+        right=both[Side.RIGHT],
+        readings={side: reading(mapping, side, fields, both) for side in Side},
+        sought=sought(mapping, types),
         key_sources={side: creates.key_source(side) for side in Side if creates.possible(side)},
         base=tuple(_base_column(field, side) for field in fields for side in Side),
         _actions=Actions(mapping=mapping, fields=fields, creates=creates, lookups=lookups),
-        _match=tuple(match.criteria(mapping, fields, types, lookups)),
+        _match=tuple(match.criteria(mapping, fields, both, lookups)),
         looked_up=mapping.name in looked_up,
     )
 

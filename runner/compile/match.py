@@ -4,59 +4,86 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.compile import compare
 from runner.compile.ends import unknown_field
+from runner.compile.fields import ROW
 from runner.compile.tables import KEY, Tables
 from runner.dialect import name, text
+from runner.errors import Problem
 from runner.model import Side
+from runner.transform import chained
 from runner.transform.convert import TEXTUAL
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from runner.compile.fields import CompiledField
-    from runner.errors import Problem
     from runner.model import Mapping, MatchPair
     from runner.wire import EntityType
 
 
-def problems(mapping: Mapping, left: EntityType, right: EntityType) -> Iterator[Problem]:
-    """Say which match fields do not exist."""
-    for pair in (pair for criterion in mapping.match for pair in criterion):
-        yield from unknown_field(pair.left, left, pair.at)
-        yield from unknown_field(pair.right, right, pair.at)
+def problems(
+    mapping: Mapping, fields: Sequence[CompiledField], types: dict[Side, EntityType]
+) -> Iterator[Problem]:
+    """Say which match fields do not exist, or cannot be matched together."""
+    for criterion in mapping.match:
+        for pair in criterion:
+            yield from unknown_field(pair.left, types[Side.LEFT], pair.at)
+            yield from unknown_field(pair.right, types[Side.RIGHT], pair.at)
+            if not (pair.left and pair.right) and _field(pair, fields) is None:
+                there = pair.left or pair.right
+                what = f"nothing is written to '{there}' that could be matched with it"
+                yield Problem(pair.at, what, "name a field of the other system as well")
+        if _start(criterion, fields) is None:
+            what = "these fields change on their way, one there and another back"
+            yield Problem(criterion[0].at, what, "make a criterion of each")
 
 
 def criteria(
     mapping: Mapping,
     fields: tuple[CompiledField, ...],
-    types: tuple[EntityType, EntityType],
+    types: dict[Side, EntityType],
     lookups: dict[str, str],
 ) -> Iterator[str]:
     """Yield one statement a criterion: pairs among records that nothing claims yet.
 
     A record that a criterion finds, clearly or not, is out of the next ones: two candidates are a
-    finding that lists them, never a guess. Blank matches nothing. ``lookups`` names the links
-    table of each mapping that a field looks up.
+    finding that lists them, never a guess. Blank matches nothing. A field whose value changes on
+    its way is matched by what arrives. ``lookups`` names the links table of each mapping that a
+    field looks up.
     """
     tables = Tables(mapping.name)
-    by_ends = {(field.rule.left, field.rule.right): field for field in fields}
+    if mapping.coupled_by:
+        yield _by_other(mapping, tables)
     for criterion in mapping.match:
-        conditions = [
-            _condition(pair, by_ends.get((pair.left, pair.right)), types, lookups)
-            for pair in criterion
-        ]
-        words = " and ".join(f"{pair.left} = {pair.right}" for pair in criterion)
+        start = _start(criterion, fields) or Side.RIGHT
+        known = {pair: _field(pair, fields) for pair in criterion}
+        conditions = [_condition(pair, known[pair], types, start) for pair in criterion]
+        words = " and ".join(_words(pair) for pair in criterion)
+        source, target = start.other, start
+        used = tuple(field for field in known.values() if field is not None)
+        joins = compare.links(used, lookups, source)
         yield f"""INSERT INTO {tables.found}
 WITH candidate AS (
     SELECT l.{KEY} AS left_key, r.{KEY} AS right_key
-    FROM ({_free(tables, Side.LEFT)}) l JOIN ({_free(tables, Side.RIGHT)}) r
-        ON {" AND ".join(conditions)}
+    FROM ({_free(tables, source)}) {ROW[source]}
+{joins}
+    JOIN ({_free(tables, target)}) {ROW[target]} ON {" AND ".join(conditions)}
 ), counted AS (
     SELECT *, count(*) OVER (PARTITION BY left_key) AS rights,
         count(*) OVER (PARTITION BY right_key) AS lefts
     FROM candidate)
 SELECT left_key, right_key, {text(words)} AS criterion, lefts, rights FROM counted"""
+
+
+def _by_other(mapping: Mapping, tables: Tables) -> str:
+    """Take the pairs of another mapping over the same records."""
+    return f"""INSERT INTO {tables.found}
+SELECT k.left_key, k.right_key, {text(f"mapping {mapping.coupled_by}")}, 1, 1
+FROM {Tables(mapping.coupled_by).links} k
+    JOIN ({_free(tables, Side.LEFT)}) l ON l.{KEY} = k.left_key
+    JOIN ({_free(tables, Side.RIGHT)}) r ON r.{KEY} = k.right_key"""
 
 
 def _free(tables: Tables, side: Side) -> str:
@@ -67,22 +94,65 @@ def _free(tables: Tables, side: Side) -> str:
         ANTI JOIN {tables.found} m ON m.{key} = s.{KEY}"""
 
 
+def _field(pair: MatchPair, fields: Sequence[CompiledField]) -> CompiledField | None:
+    """Find the field mapping that a pair is about; of one field alone, the one that writes it."""
+    for field in fields:
+        rule = field.rule
+        both = bool(pair.left and pair.right)
+        to = Side.RIGHT if pair.right else Side.LEFT
+        if both and (rule.left, rule.right) == (pair.left, pair.right):
+            return field
+        if not both and rule.name(to) == (pair.left or pair.right) and rule.direction.to(to):
+            return field
+    return None
+
+
+def _start(criterion: Sequence[MatchPair], fields: Sequence[CompiledField]) -> Side | None:
+    """Return the side that what changes on its way arrives at; ``None`` if there is not one."""
+    changing = [
+        (pair, field)
+        for pair in criterion
+        if (field := _field(pair, fields)) is not None and _changes(field, pair)
+    ]
+    for to in (Side.RIGHT, Side.LEFT):
+        if all(
+            (field.rule.direction.to(to) or bool(field.rule.lookups))
+            and ((pair.left and pair.right) or field.rule.name(to))
+            for pair, field in changing
+        ):
+            return to
+    return None
+
+
+def _changes(field: CompiledField, pair: MatchPair) -> bool:
+    """Whether a pair is matched by what arrives, not by what both sides hold."""
+    rule = field.rule
+    if pair.steps:
+        return False
+    alone = not (pair.left and pair.right)
+    return alone or bool(rule.lookups or rule.values or rule.to_left.steps or rule.to_right.steps)
+
+
 def _condition(
-    pair: MatchPair,
-    field: CompiledField | None,
-    types: tuple[EntityType, EntityType],
-    lookups: dict[str, str],
+    pair: MatchPair, field: CompiledField | None, types: dict[Side, EntityType], to: Side
 ) -> str:
+    if field is not None and _changes(field, pair):
+        return _alike(field.carried(to), field.value(to), {field.kind(to)}, pair)
+    kinds = [types[Side.LEFT].fields[pair.left].type, types[Side.RIGHT].fields[pair.right].type]
     left, right = f"l.{name(pair.left)}", f"r.{name(pair.right)}"
-    if field is not None and field.rule.lookups:
-        found = ", ".join(
-            f"(SELECT k.right_key FROM {lookups[lookup.mapping]} k WHERE k.left_key = {left})"
-            for lookup in field.rule.lookups
-        )
-        return f"coalesce({found}) = {right}"
-    kinds = {types[0].fields[pair.left].type, types[1].fields[pair.right].type}
+    if pair.steps:
+        chains = [chained(v, k, pair.steps) for v, k in zip((left, right), kinds, strict=True)]
+        (left, right), kinds = (c.sql for c in chains), [c.kind for c in chains]
+    return _alike(left, right, set(kinds), pair)
+
+
+def _alike(left: str, right: str, kinds: set[Type], pair: MatchPair) -> str:
     if kinds & TEXTUAL:
         left, right = f"CAST({left} AS VARCHAR)", f"CAST({right} AS VARCHAR)"
     if pair.ignore_case or (Type.CODE in kinds and len(kinds) > 1):
         left, right = f"upper(trim({left}))", f"upper(trim({right}))"
     return f"{left} = {right}"
+
+
+def _words(pair: MatchPair) -> str:
+    return " = ".join(filter(None, (pair.left, pair.right)))

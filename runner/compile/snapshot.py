@@ -9,6 +9,7 @@ from runner import dialect, expression
 from runner.compile import values
 from runner.compile.tables import ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED
 from runner.model import Side, UpdateConflict
+from runner.transform import found_in
 from runner.wire import Type, WireQuery
 
 if TYPE_CHECKING:
@@ -33,14 +34,15 @@ class RowWise:
 class Reading:
     """One side of a mapping as it is read.
 
-    ``query`` is what the system is asked for; ``made`` the values that are made of several fields;
-    ``label`` and ``modified`` are SQL.
+    ``query`` is what the system is asked for; ``made`` the values that are made of several fields,
+    ``found`` those that are found in other entities, both SQL by column, as is ``modified``.
     """
 
     rule: Entity
     entity: EntityType
     query: WireQuery
     made: abc.Mapping[str, str]
+    found: abc.Mapping[str, str]
     row_wise: tuple[RowWise, ...]
     modified: str
 
@@ -62,22 +64,25 @@ class Reading:
         )
         return f"SELECT {self.key(KEY)} AS {KEY}, {ETAG},\n        {columns}\n    FROM {source}"
 
-    def snapshot(self, source: str, target: str, hashed: str, computed: str = "") -> str:
+    def snapshot(
+        self, source: str, target: str, hashed: str, *, computed: str = "", looks: bool = True
+    ) -> str:
         """Create the snapshot: canonical values, made values, scope (the filter), and their hash.
 
         ``computed`` is the table of what ``row_wise`` asks for, by key; empty where it asks for
-        nothing. ``hashed`` is SQL of the hash.
+        nothing. ``hashed`` is SQL of the hash. ``looks``: other entities are there to look into.
         """
-        made = "".join(f"    {sql} AS {dialect.name(name)},\n" for name, sql in self.made.items())
+        columns = {**self.made, **{n: s if looks else "NULL" for n, s in self.found.items()}}
+        made = "".join(f", {sql} AS {dialect.name(name)}" for name, sql in columns.items())
         join = f" JOIN {computed} USING ({KEY})" if computed else ""
         return f"""CREATE TABLE {target} AS
 SELECT *,
-{made}    coalesce({self._scope()}, FALSE) AS {IN_SCOPE},
+    coalesce({self._scope()}, FALSE) AS {IN_SCOPE},
     {self._label()} AS {LABEL},
     {self.modified} AS {MODIFIED},
     {hashed} AS {HASH}
-FROM (
-    {self.canonical(source)}){join}"""
+FROM (SELECT *{made} FROM (
+    {self.canonical(source)}){join})"""
 
     def _scope(self) -> str:
         if self.rule.filter is None:
@@ -94,6 +99,42 @@ FROM (
         if shown not in self.columns:
             return "NULL"
         return values.as_text(dialect.name(shown), self.entity.fields[shown].type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """An entity that values are looked up in: how it is read, and its table."""
+
+    system: str
+    query: WireQuery
+    columns: abc.Mapping[str, Type]
+    table: str
+
+    def statement(self, source: str) -> str:
+        """Turn its raw rows into canonical texts."""
+        columns = ", ".join(
+            f"{values.as_text(values.canonical(dialect.name(n), k), k)} AS {dialect.name(n)}"
+            for n, k in self.columns.items()
+        )
+        return f"CREATE OR REPLACE TABLE {self.table} AS SELECT {KEY}, {columns} FROM {source}"
+
+
+def sought(mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]) -> tuple[Sought, ...]:
+    """Name what a mapping's transforms look into, each field of an entity once."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for step in (step for rule in mapping.fields for step in rule.finds):
+        given = {name: str(value) for name, value in step.arguments}
+        names = wanted.setdefault((given["system"], given["entity"]), [])
+        names += [given["by"], given["take"]]
+    return tuple(
+        Sought(
+            system=system,
+            query=WireQuery(entity=entity, fields=tuple(dict.fromkeys(names))),
+            columns={n: types[system, entity].fields[n].type for n in dict.fromkeys(names)},
+            table=found_in(system, entity),
+        )
+        for (system, entity), names in wanted.items()
+    )
 
 
 SCOPE = "#scope"
@@ -129,7 +170,8 @@ def reading(
             fields=names,
             filter=rule.filter.text if told and rule.filter else "",
         ),
-        made={m.column.name: m.sql for m in mades if m.sql is not None},
+        made={m.column.name: m.sql for m in mades if m.sql is not None and not m.looks},
+        found={m.column.name: m.sql for m in mades if m.sql is not None and m.looks},
         row_wise=_once(row_wise),
         modified=_modified(mapping, side, types),
     )
@@ -174,6 +216,7 @@ def _read(
             for name in expression.fields_of(expression.parse(condition.text))
         ),
         rule.label or entity.label,
+        rule.one_per,
         entity.modified if asks_when(mapping) else "",
     ]
     return tuple(dict.fromkeys(name for name in names if name))

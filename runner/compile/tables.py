@@ -81,6 +81,10 @@ class Tables:
         """Records that are to be created on that side."""
         return self._named(f"new {side.value}")
 
+    def crowded(self, side: Side) -> str:
+        """Records of which there are several where one may be."""
+        return self._named(f"crowded {side.value}")
+
     @property
     def after(self) -> str:
         """What both sides of a pair hold once its actions are done: the base to be."""

@@ -9,6 +9,7 @@ from runner import expression
 from runner.config.fields import FieldBinder
 from runner.errors import Problem, nearest
 from runner.model import (
+    RECORDS,
     Computed,
     DeleteConflict,
     Direction,
@@ -45,25 +46,18 @@ class Binder:
     def mapping(self) -> Mapping | None:
         """Return the mapping, or ``None`` where ``problems`` say why there is none."""
         value = self.document.value
-        sides = [name for name in self.systems if name in value]
-        if len(sides) != len(Side):
-            found = f"it names {len(sides)}" if sides else "it names none"
-            known = ", ".join(self.systems)
-            self._say(
-                (), f"a mapping ties two systems together, {found}", f"the systems are {known}"
-            )
+        sides = self._sides()
+        if sides is None:
             return None
         left, right = sides
-        binder = FieldBinder(
-            self.document, (left, right), Direction.BOTH, self.defaults, self.problems
-        )
-        direction = binder.direction(value["direction"], ("direction",))
+        binder = FieldBinder(self.document, sides, Direction.BOTH, self.defaults, self.problems)
+        direction = binder.direction(*self._way())
         binder.mapping = direction
         entities = {side: self._entity(name) for side, name in zip(Side, sides, strict=True)}
-        entries = (binder.field(entry, ("fields", n)) for n, entry in enumerate(value["fields"]))
-        fields = tuple(entry for entry in entries if entry is not None)
+        bound = (binder.field(entry, path) for entry, path in self._entries())
+        fields = tuple(entry for entry in bound if entry is not None)
         self._written_twice(fields)
-        create = frozenset(self._create(direction, (left, right)))
+        create = frozenset(self._create(direction, sides))
         mapping = Mapping(
             name=value["mapping"],
             direction=direction,
@@ -71,15 +65,70 @@ class Binder:
             right=entities[Side.RIGHT],
             depends_on=tuple(value.get("depends_on", ())),
             create=create,
-            match=tuple(self._match((left, right))),
+            match=tuple(self._match(binder, fields)),
+            coupled_by=value.get("coupled_by", ""),
+            records=tuple((k, tuple(v.items())) for k, v in value.get("records", {}).items()),
             fields=fields,
             templates=dict(self._templates(create, (left, right))),
             granularity=Granularity(self._told("granularity", "field")),
             conflict=binder.conflict({}, ()),
-            deleted=DeleteConflict(self._told("delete", "fail")),
+            # What must exist is made again when somebody deletes it.
+            deleted=DeleteConflict("restore" if self._ensures else self._told("delete", "fail")),
             at=self.document.at(("mapping",)),
         )
         return None if self.problems else mapping
+
+    @property
+    def _ensures(self) -> bool:
+        return "ensure" in self.document.value
+
+    def _sides(self) -> tuple[str, str] | None:
+        """Name left and right, in the order of the project; the mapping's own records count too."""
+        value = self.document.value
+        sides = [name for name in self.systems if name in value]
+        if self._ensures:
+            name = value["ensure"]
+            if sides != [name]:
+                hint = nearest(name, self.systems) or f"the systems are {', '.join(self.systems)}"
+                self._say(("ensure",), f"it says nothing about '{name}'", hint)
+                return None
+            first = name == self.systems[0]
+            return (name, RECORDS) if first else (RECORDS, name)
+        if len(sides) != len(Side):
+            found = f"it names {len(sides)}" if sides else "it names none"
+            known = ", ".join(self.systems)
+            self._say(
+                (), f"a mapping ties two systems together, {found}", f"the systems are {known}"
+            )
+            return None
+        return sides[0], sides[1]
+
+    def _way(self) -> tuple[str, Path]:
+        if not self._ensures:
+            return self.document.value["direction"], ("direction",)
+        return f"{RECORDS} -> {self.document.value['ensure']}", ("ensure",)
+
+    def _entries(self) -> Iterator[tuple[dict[str, Any], Path]]:
+        """Yield the entries of `fields`, and where they stand; of `records`, one for each field."""
+        told = self.document.value.get("fields", [])
+        if not self._ensures:
+            yield from ((entry, ("fields", n)) for n, entry in enumerate(told))
+            return
+        system = self.document.value["ensure"]
+        beside = {entry.get(system): (n, entry) for n, entry in enumerate(told)}
+        named: dict[str, Path] = {}
+        for key, record in self.document.value["records"].items():
+            for name in record:
+                named.setdefault(name, ("records", key, name))
+        for name, (n, _) in beside.items():
+            if name not in named and "constant" not in told[n]:
+                what = f"no record of `records` has a '{name}'"
+                self._say(("fields", n), what, nearest(str(name), named))
+        for name, path in named.items():
+            beside_it = beside.get(name)
+            more = {} if beside_it is None else beside_it[1]
+            entry = {**more, RECORDS: name, system: name}
+            yield entry, path if beside_it is None else ("fields", beside_it[0])
 
     def _told(self, key: str, otherwise: str) -> str:
         """What ``conflict:`` says of the mapping, or of the project."""
@@ -92,6 +141,11 @@ class Binder:
         self.problems.append(Problem(at, what, hint))
 
     def _entity(self, name: str) -> Entity:
+        if name == RECORDS:
+            whole = self.document.value["mapping"]
+            return Entity(
+                system=RECORDS, entity=whole, key="key", at=self.document.at(("records",))
+            )
         value, path = self.document.value[name], (name,)
         text = value.get("filter")
         return Entity(
@@ -102,6 +156,8 @@ class Binder:
             read_all=value.get("read") == "all",
             new_key=value.get("new_key", ""),
             label=value.get("label", ""),
+            one_per=value.get("one_per", ""),
+            comes_with=value.get("comes_with", ""),
             at=self.document.at(path),
         )
 
@@ -119,27 +175,43 @@ class Binder:
             else:
                 self._say(("create", n), f"there is no system '{name}' here", nearest(name, sides))
 
-    def _match(self, sides: tuple[str, str]) -> Iterator[tuple[MatchPair, ...]]:
+    def _match(
+        self, binder: FieldBinder, fields: tuple[FieldMapping, ...]
+    ) -> Iterator[tuple[MatchPair, ...]]:
         for n, criterion in enumerate(self.document.value.get("match", ())):
             many = isinstance(criterion, list)
             pairs = criterion if many else [criterion]
             paths: list[Path] = [
                 ("match", n, k) if many else ("match", n) for k in range(len(pairs))
             ]
-            bound = [self._pair(p, path, sides) for p, path in zip(pairs, paths, strict=True)]
+            bound = [
+                self._pair(pair, path, binder, fields)
+                for pair, path in zip(pairs, paths, strict=True)
+            ]
             if all(bound):
                 yield tuple(pair for pair in bound if pair)
 
-    def _pair(self, value: dict[str, Any], path: Path, sides: tuple[str, str]) -> MatchPair | None:
-        if not self._named(value, path, sides, frozenset({"case"})):
+    def _pair(
+        self,
+        value: dict[str, Any],
+        path: Path,
+        binder: FieldBinder,
+        fields: tuple[FieldMapping, ...],
+    ) -> MatchPair | None:
+        sides = binder.sides
+        if not self._named(value, path, sides, frozenset({"case", "transform"})):
             return None
-        if not all(name in value for name in sides):
+        left, right = (value.get(name, "") for name in sides)
+        alone = Side.RIGHT if right else Side.LEFT
+        written = {name for rule in fields for name in _written(rule, alone)}
+        if not (left and right) and (left or right) not in written:
             self._say(path, f"a match needs a field of {sides[0]} and one of {sides[1]}")
             return None
         return MatchPair(
-            left=value[sides[0]],
-            right=value[sides[1]],
+            left=left,
+            right=right,
             ignore_case=value.get("case") == "ignore",
+            steps=tuple(binder.steps(value.get("transform", []), (*path, "transform"))),
             at=self.document.at(path),
         )
 

@@ -303,21 +303,23 @@ class FieldBinder:
                 )
                 return none
             to = Side.RIGHT if direction.to(Side.RIGHT) else Side.LEFT
-            ways[to] = tuple(self._list(told, at))
+            ways[to] = tuple(self.steps(told, at, to.other))
         else:
             for name, steps in told.items():
                 if name not in self.sides:
                     hint = nearest(name, self.sides)
                     self._say((*at, name), f"there is no system '{name}' here", hint, key=True)
                     return none
-                ways[self._side(name)] = tuple(self._list(steps, (*at, name)))
+                to = self._side(name)
+                ways[to] = tuple(self.steps(steps, (*at, name), to.other))
         if "reverse" in value:
             if len(ways) > 1:
                 what = "both ways are there already: `reverse` would be a third"
                 self._say((*path, "reverse"), what, key=True)
                 return none
             (only,) = ways
-            ways[only.other] = tuple(self._list(value["reverse"], (*path, "reverse")))
+            reverse = self.steps(value["reverse"], (*path, "reverse"), only)
+            ways[only.other] = tuple(reverse)
         for to in [side for side in Side if direction.to(side) and side not in ways]:
             ways[to] = self._undone(ways[to.other], to)
         return {side: ways.get(side, ()) for side in Side}
@@ -335,7 +337,8 @@ class FieldBinder:
         self.problems.append(Problem(lossy.at, what, hint))
         return ()
 
-    def _list(self, steps: list[Any], path: Path) -> Iterator[Step]:
+    def steps(self, steps: list[Any], path: Path, source: Side | None = None) -> Iterator[Step]:
+        """Bind a list of transforms; ``source`` is the side that the value comes from."""
         for n, told in enumerate(steps):
             at = self.document.at((*path, n))
             if isinstance(told, str):
@@ -343,6 +346,11 @@ class FieldBinder:
             else:
                 ((name, given),) = told.items()
                 arguments = given if isinstance(given, dict) else {"value": given}
+                if name == "find":
+                    if source is None:
+                        self._say((*path, n), "a match cannot look into another entity")
+                        continue
+                    arguments = {**arguments, "system": self._name(source)}
                 step = Step(name=name, arguments=tuple(sorted(arguments.items())), at=at)
             wrong = [words for _, words in transform.faults([step])]
             for words in wrong:

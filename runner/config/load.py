@@ -18,7 +18,7 @@ from runner.config.fields import KEYS
 from runner.config.order import ordered
 from runner.config.read import Document, read
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
-from runner.model import Auth, Mapping, Project, System
+from runner.model import RECORDS, Auth, Mapping, Project, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ _RESERVED = frozenset(
         "fields",
         "defaults",
     }
-    | {"case"}
+    | {"case", "ensure", "coupled_by", RECORDS}
     | KEYS
 )
 
@@ -63,6 +63,8 @@ def load(start: Path, *, environment: str = "") -> Project:
     notes: list[Problem] = []
     names = tuple(system.name for system in systems)
     mappings = tuple(_mappings(root, document, environment, names, problems, notes))
+    if any(mapping.records for mapping in mappings):
+        systems += (System(name=RECORDS, connector=RECORDS, url="", at=document.at(())),)
     in_order = ordered(mappings, problems)
     if problems:
         raise ConfigError(problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.errors import Problem, nearest
+from runner.model import RECORDS
 
 if TYPE_CHECKING:
     from runner.model import Mapping
@@ -17,7 +18,8 @@ def ordered(mappings: tuple[Mapping, ...], problems: list[Problem]) -> tuple[Map
     for mapping in mappings:
         _references(mapping, known, problems)
         lookups = (lookup.mapping for rule in mapping.fields for lookup in rule.lookups)
-        named = dict.fromkeys((*mapping.depends_on, *lookups))
+        others = [mapping.coupled_by, *(end.comes_with for end in (mapping.left, mapping.right))]
+        named = dict.fromkeys((*mapping.depends_on, *lookups, *others))
         needs[mapping.name] = tuple(sorted(name for name in named if name in known))
     done: dict[str, Mapping] = {}
     for name in sorted(known):
@@ -54,16 +56,42 @@ def _references(mapping: Mapping, known: dict[str, Mapping], problems: list[Prob
         if name not in known:
             what = f"depends_on: there is no mapping '{name}'"
             problems.append(Problem(mapping.at, what, _hint(name, known)))
+    for word, name in (
+        ("coupled_by", mapping.coupled_by),
+        *(("comes_with", end.comes_with) for end in (mapping.left, mapping.right)),
+    ):
+        if not name:
+            continue
+        other = known.get(name)
+        if other is None:
+            what = f"{word}: there is no mapping '{name}'"
+            problems.append(Problem(mapping.at, what, _hint(name, known)))
+        elif not _same_records(mapping, other, both=word == "coupled_by"):
+            what = f"{word}: '{name}' is over other records"
+            problems.append(Problem(mapping.at, what))
     for rule, lookup in ((r, lookup) for r in mapping.fields for lookup in r.lookups):
         target = known.get(lookup.mapping)
         if target is None:
             what = f"lookup: there is no mapping '{lookup.mapping}'"
             problems.append(Problem(rule.at, what, _hint(lookup.mapping, known)))
-        elif {s.system for s in (target.left, target.right)} != {
-            s.system for s in (mapping.left, mapping.right)
-        }:
+        elif not _ties_the_same(mapping, target):
             what = f"lookup: '{lookup.mapping}' ties other systems together"
             problems.append(Problem(rule.at, what))
+
+
+def _ties_the_same(mapping: Mapping, target: Mapping) -> bool:
+    """Whether the keys of a mapping mean something to another: the same systems, side by side."""
+    ends = ((mapping.left, target.left), (mapping.right, target.right))
+    return all(RECORDS in (one.system, two.system) or one.system == two.system for one, two in ends)
+
+
+def _same_records(mapping: Mapping, other: Mapping, *, both: bool) -> bool:
+    """Whether two mappings have their records in common: on both sides, or on one."""
+    ends = [
+        (one.system, one.entity) == (two.system, two.entity)
+        for one, two in ((mapping.left, other.left), (mapping.right, other.right))
+    ]
+    return all(ends) if both else any(ends)
 
 
 def _hint(name: str, known: dict[str, Mapping]) -> str:

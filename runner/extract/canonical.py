@@ -27,14 +27,16 @@ def canonical(
     side: Side,
     source: str,
     target: str,
+    *,
+    looks: bool = True,
 ) -> None:
-    """Make the snapshot ``target`` from the raw rows of ``source``."""
+    """Make the snapshot ``target`` from the raw rows of ``source`` (see ``Reading.snapshot``)."""
     reading = mapping.reading(side)
     computed = ""
     if reading.row_wise:
         computed = f'"computed {side.value}"'
         _compute(connection, reading, source, computed)
-    made = mapping.snapshot(side, source=source, target=target, computed=computed)
+    made = mapping.snapshot(side, source=source, target=target, computed=computed, looks=looks)
     connection.execute(made.sql)
     if computed:
         connection.execute(f"DROP TABLE {computed}")

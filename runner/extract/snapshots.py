@@ -12,13 +12,14 @@ from runner.compile import COUNTED_DDL, COUPLING
 from runner.errors import SystemUnavailableError
 from runner.events import RowsRead
 from runner.extract.canonical import canonical
-from runner.extract.pages import append, pull
+from runner.extract.pages import append, batch, pull
 from runner.model import Side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runner.compile import CompiledMapping
+    from runner.compile.snapshot import Sought
     from runner.connectors.protocol import Connector
     from runner.events import Tell
 
@@ -44,6 +45,7 @@ async def take(
 
     """
     connection.execute(COUNTED_DDL)
+    await _look_into(mappings, connectors, connection)
     async with asyncio.TaskGroup() as group:
         for system in sorted({m.rule.entity(side).system for m in mappings for side in Side}):
             group.create_task(_of_system(system, mappings, connectors[system], connection, tell))
@@ -79,6 +81,27 @@ async def _of_system(
                         system, f"{entity} holds a value that cannot be read: {_first(error)}"
                     ) from error
                 cursor.execute(f"DROP TABLE {raw}")
+
+
+async def _look_into(
+    mappings: Sequence[CompiledMapping],
+    connectors: Mapping[str, Connector],
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Read the entities that values are looked up in: each once, with the fields of all."""
+    merged: dict[str, Sought] = {}
+    for sought in (sought for mapping in mappings for sought in mapping.sought):
+        known = merged.get(sought.table, sought)
+        columns = {**known.columns, **sought.columns}
+        query = replace(sought.query, fields=tuple(columns))
+        merged[sought.table] = replace(sought, columns=columns, query=query)
+    for sought in merged.values():
+        connector, columns = connectors[sought.system], dict(sought.columns)
+        connection.register("incoming", batch([], columns))
+        connection.execute("CREATE OR REPLACE TABLE looked AS SELECT * FROM incoming")
+        await append(connector, sought.query, columns, connection, "looked")
+        connection.execute(sought.statement("looked"))
+        connection.execute("DROP TABLE looked")
 
 
 async def _held_back(

@@ -132,6 +132,23 @@ def uncouple(connection: duckdb.DuckDBPyConnection, mapping: str, left_keys: Seq
     )
 
 
+def uncoupled(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: str,
+    side: Side,
+    canonical: str,
+    keys: Sequence[str],
+) -> list[str]:
+    """Return those of the keys that no pair has; ``canonical`` is SQL of a key ``k`` as kept."""
+    rows = connection.execute(
+        f"""SELECT {canonical} AS "key" FROM (SELECT unnest(?) AS k)
+        EXCEPT SELECT {side.value}_key FROM state.main.coupling WHERE mapping = ?
+        ORDER BY ALL""",
+        [list(keys), mapping],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
 def adopt(
     connection: duckdb.DuckDBPyConnection, mapping: str, left_key: str, right_key: str, run: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from runner.transform.chain import Chain, chained, faults, inverse, lossy
 from runner.transform.convert import converted, convertible
+from runner.transform.finds import found_in
 from runner.transform.registry import TRANSFORMS
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "converted",
     "convertible",
     "faults",
+    "found_in",
     "inverse",
     "lossy",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.transform.finds import FINDS
 from runner.transform.moments import MOMENTS
 from runner.transform.numbers import NUMBERS
 from runner.transform.standards import STANDARDS
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
 
     from runner.transform.kind import Transform
 
-TRANSFORMS: Mapping[str, Transform] = {**TEXTS, **NUMBERS, **MOMENTS, **STANDARDS}
+TRANSFORMS: Mapping[str, Transform] = {**TEXTS, **NUMBERS, **MOMENTS, **STANDARDS, **FINDS}

@@ -96,7 +96,7 @@ def systems() -> tuple[Fake, Fake]:
 
 def made(folder: Path, *entries: str, mapping: str = MAPPING, **others: str) -> World:
     """Two systems and the mappings that YAML says; ``entries`` are fields of the first."""
-    (folder / "mappings").mkdir()
+    (folder / "mappings").mkdir(parents=True)
     (folder / "sync.yaml").write_text(SYNC, encoding="utf-8")
     text = mapping + "".join(f"  - {entry}\n" for entry in entries)
     (folder / "mappings" / "customers.yaml").write_text(text, encoding="utf-8")
@@ -314,3 +314,22 @@ def test_a_filter_that_has_no_sql_runs_record_by_record(tmp_path: Path) -> None:
     world.apply()
     assert account(world)["name"] == "In"
     assert world.apply().kinds() == []
+
+
+def test_a_value_is_looked_up_in_another_entity(tmp_path: Path) -> None:
+    find = '{find: {entity: Vendor, by: "No", take: Name}}'
+    world = made(
+        tmp_path, f"{{shop: Vendor, desk: text, direction: shop -> desk, transform: [{find}]}}"
+    )
+    world.shop.put("Vendor", "X", Name="Vera")
+    world.shop.put("Customer", "1", Vendor="X")
+    world.apply()
+    assert account(world)["text"] == "Vera"
+    assert world.apply().kinds() == []
+
+
+def test_what_is_looked_up_in_must_be_there(tmp_path: Path) -> None:
+    find = '{find: {entity: Vendr, by: "No", take: Name}}'
+    entry = f"{{shop: Vendor, desk: text, direction: shop -> desk, transform: [{find}]}}"
+    with pytest.raises(ConfigError, match="shop has no entity 'Vendr'"):
+        made(tmp_path, entry).plan()

@@ -49,10 +49,10 @@ class Report:
     exit_code: ExitCode
 
 
-async def compiled(
+async def described(
     project: Project, connectors: Mapping[str, Connector]
-) -> tuple[CompiledMapping, ...]:
-    """Ask the systems for the types of their entities and compile the mappings with them."""
+) -> dict[tuple[str, str], EntityType]:
+    """Ask the systems for the types of the entities that mappings are over, by system and name."""
     types: dict[tuple[str, str], EntityType] = {}
     for system, connector in connectors.items():
         entities = dict.fromkeys(
@@ -68,8 +68,16 @@ async def compiled(
             for given in (dict(step.arguments) for step in field.finds)
             if given["system"] == system
         )
-        for described in await connector.describe(tuple(entities)):
-            types[system, described.name] = described
+        for told in await connector.describe(tuple(entities)):
+            types[system, told.name] = told
+    return types
+
+
+async def compiled(
+    project: Project, connectors: Mapping[str, Connector]
+) -> tuple[CompiledMapping, ...]:
+    """Ask the systems for the types of their entities and compile the mappings with them."""
+    types = await described(project, connectors)
     capabilities = {name: connector.capabilities for name, connector in connectors.items()}
     return compile_project(project, types, capabilities)
 

@@ -38,6 +38,8 @@ class FieldType:
 
     ``max_length`` counts characters, ``scale`` decimal places; ``None`` is "not limited".
     ``targets`` names the entities a reference may point to, as they are named in mappings.
+    ``options`` are the values that a field may hold, with their captions; empty where anything
+    goes. ``required``: a new record needs it.
     """
 
     name: str
@@ -47,6 +49,8 @@ class FieldType:
     on_create: bool = True
     on_update: bool = True
     targets: tuple[str, ...] = ()
+    options: tuple[tuple[int, str], ...] = ()
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,9 @@ class Fake:
     def capabilities(self) -> Capabilities:
         return Capabilities(client_keys=self.client_keys, concurrency=4)
 
+    async def entities(self) -> Sequence[str]:
+        return list(self.types)
+
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
         return [self.types[name] for name in entities if name in self.types]
 

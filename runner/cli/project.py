@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runner.cli.console import words_for_errors
 from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from runner.cli.walk import Where
 
 _MAPPINGS = "mappings: [../../mappings/nav-sales]"
 
@@ -32,21 +37,49 @@ def init(
 
 
 def schema(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mapping or sync.")] = "mapping",
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="mapping, sync or project.")
+    ] = "mapping",
 ) -> None:
     r"""Print the JSON Schema of mappings or of sync.yaml, for editors and programs.
 
+    `project` is that of mappings with the names of the entities and fields that the project's
+    systems tell: point the first line of a mapping at it, and the editor completes them.
+
     \b
     sync-run schema mapping
-    sync-run schema sync
+    sync-run schema project > schemas/project.schema.json
     """
     with words_for_errors():
         from runner import shipped
 
-        path = shipped.folder() / "schemas" / f"{name}.schema.json"
-        if name not in {"mapping", "sync"}:
-            raise RunnerError(f"there is no schema '{name}'", hint="mapping or sync")
-        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        if name not in {"mapping", "sync", "project"}:
+            raise RunnerError(f"there is no schema '{name}'", hint="mapping, sync or project")
+        known = "mapping" if name == "project" else name
+        path = shipped.folder() / "schemas" / f"{known}.schema.json"
+        text = path.read_text(encoding="utf-8")
+        if name == "project":
+            made = asyncio.run(_project_schema(context, json.loads(text)))
+            text = f"{json.dumps(made, indent=2, ensure_ascii=False)}\n"
+        typer.echo(text, nl=False)
+
+
+async def _project_schema(context: typer.Context, schema: dict[str, Any]) -> dict[str, Any]:
+    from runner.cli.wiring import connected
+    from runner.config import load
+    from runner.model import RECORDS
+    from runner.run import described
+    from runner.views.project_schema import project_schema
+
+    where: Where = context.obj
+    project = load(where.folder, environment=where.environment)
+    async with connected(project) as connectors:
+        systems = {name: c for name, c in connectors.items() if name != RECORDS}
+        entities = {name: await connector.entities() for name, connector in systems.items()}
+        types = await described(project, connectors)
+    known = [(system, types[system, name]) for system, name in types if system != RECORDS]
+    return project_schema(schema, entities, known, [m.name for m in project.mappings])
 
 
 def _write(folder: Path) -> None:

@@ -15,6 +15,7 @@ from runner.errors import ExitCode, RunnerError, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runner.errors import Problem
     from runner.model import Project
     from runner.plan import Plan
     from runner.run import Session
@@ -60,16 +61,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print a document for program
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
 
 
-def validate(context: typer.Context) -> None:
-    r"""Check sync.yaml and the mappings. Touches no system.
+def validate(
+    context: typer.Context,
+    *,
+    online: Annotated[
+        bool, typer.Option("--online", help="Hold them against what the systems tell, too.")
+    ] = False,
+) -> None:
+    r"""Check sync.yaml and the mappings. Touches no system, unless --online.
+
+    Online it reads what both systems tell of their entities: names that do not exist, fields that
+    cannot be written, literals that do not fit, targets that are too short, required fields that
+    nothing sets.
 
     \b
     sync-run validate
-    sync-run -C examples/quickstart validate
+    sync-run -C examples/quickstart validate --online
     """
     with words_for_errors():
         project = _project(context)
-        for note in project.notes:
+        notes = [*project.notes, *(asyncio.run(_advice(project)) if online else ())]
+        for note in notes:
             say(f"note: {note}")
         names = ", ".join(mapping.name for mapping in project.mappings)
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
@@ -137,6 +149,16 @@ def apply(
         chosen = _chosen(project, [] if saved else names or [])
         options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+
+
+async def _advice(project: Project) -> Sequence[Problem]:
+    from runner.cli.wiring import connected
+    from runner.compile import advice
+    from runner.run import compiled
+
+    async with connected(project) as connectors:
+        mappings = await compiled(project, connectors)
+    return sorted(note for mapping in mappings for note in advice(mapping))
 
 
 async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:

@@ -1,5 +1,6 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
+from runner.compile.advice import advice
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 
@@ -11,5 +12,6 @@ __all__ = [
     "CompiledMapping",
     "Statement",
     "Tables",
+    "advice",
     "compile_project",
 ]

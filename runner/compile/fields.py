@@ -312,6 +312,9 @@ def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
     }
     if not fits.get(field.type, True):
         yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
+    elif field.options and value not in [option for option, _ in field.options]:
+        known = ", ".join(f"{option} {caption}".strip() for option, caption in field.options)
+        yield Problem(at, f"'{field.name}' has no option {value}", f"there are {known}")
 
 
 def _arrived(way: Arrival) -> Arrival:

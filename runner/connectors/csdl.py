@@ -75,6 +75,18 @@ def entity_sets(content: bytes, wanted: Collection[str]) -> Sequence[Described]:
     ]
 
 
+def names(content: bytes) -> Sequence[str]:
+    """Return the names of all entity sets.
+
+    Raises:
+        MetadataError: as ``entity_sets``.
+
+    """
+    sets = _Sets(None)
+    _read(content, sets)
+    return sorted(sets.found)
+
+
 def _read(content: bytes, target: _Sets | _Types) -> None:
     # The parser would follow no external entity, and `doctype` below refuses internal ones.
     parser = ET.XMLParser(target=target)  # noqa: S314
@@ -110,15 +122,16 @@ class _Target:
 
 
 class _Sets(_Target):
-    """Finds the entity sets that are wanted, and the names of their types."""
+    """Finds the entity sets that are wanted (``None``: all), and the names of their types."""
 
-    def __init__(self, wanted: Collection[str]) -> None:
+    def __init__(self, wanted: Collection[str] | None) -> None:
         super().__init__()
         self._wanted = wanted
         self.found: dict[str, str] = {}
 
     def opened(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if tag == "EntitySet" and attributes.get("Name") in self._wanted:
+        name = attributes.get("Name")
+        if tag == "EntitySet" and name and (self._wanted is None or name in self._wanted):
             kind = attributes.get("EntityType", "").rpartition(".")[2]
             self.found[attributes["Name"]] = kind
 
@@ -210,6 +223,7 @@ def _field(told: _Property, keys: Collection[str]) -> FieldType | None:
         on_create=edit,
         # Writing a key renames the record, with all that hangs on it (B6).
         on_update=edit and name not in keys,
+        required=told.notes.get("NAV.IsRequired") == "true",
     )
 
 

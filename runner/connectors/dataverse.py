@@ -76,6 +76,10 @@ class Dataverse:
         """The client chooses GUIDs, so that no create can happen twice."""
         return Capabilities(client_keys=True, concurrency=self._client.workers)
 
+    async def entities(self) -> Sequence[str]:
+        """Ask for the names of all entity sets."""
+        return await self._definitions.names()
+
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
         """Ask for the definitions of entity sets."""
         return [definition.type for definition in await self._definitions.of(entities)]

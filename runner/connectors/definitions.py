@@ -47,12 +47,16 @@ _DETAILS: Mapping[str, tuple[str, Collection[str]]] = {
     "DoubleAttributeMetadata": ("Precision", {"Double"}),
     "DateTimeAttributeMetadata": ("Format", {"DateTime"}),
     "LookupAttributeMetadata": ("Targets", _LOOKUPS),
+    "PicklistAttributeMetadata": ("OptionSet", {"Picklist"}),
+    "StateAttributeMetadata": ("OptionSet", {"State"}),
+    "StatusAttributeMetadata": ("OptionSet", {"Status"}),
 }
 """What only attributes of one kind tell, and the types of these attributes."""
 
 _NAMES = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
 _ATTRIBUTES = (
-    "Attributes($select=LogicalName,AttributeType,IsValidForCreate,IsValidForUpdate,IsValidForRead)"
+    "Attributes($select=LogicalName,AttributeType,"
+    "IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel)"
 )
 _RELATIONS = (
     "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
@@ -107,6 +111,11 @@ class Definitions:
                 await self._ask(missing)
         return [self._known[name] for name in entities if name in self._known]
 
+    async def names(self) -> Sequence[str]:
+        """Return the names of all entity sets."""
+        found = await self._get("EntityDefinitions?$select=LogicalName,EntitySetName", _Set)
+        return sorted(one.set for one in found if one.set)
+
     async def _ask(self, missing: Sequence[str]) -> None:
         chosen = f"$filter={_either('EntitySetName', missing)}&$expand={_ATTRIBUTES},{_RELATIONS}"
         told = await self._get(f"EntityDefinitions?$select={_NAMES}&{chosen}", _Told)
@@ -126,7 +135,11 @@ class Definitions:
 
     async def _details(self, logical: str, kind: str) -> Sequence[_Detail]:
         attributes = f"EntityDefinitions(LogicalName='{logical}')/Attributes"
-        path = f"{attributes}/Microsoft.Dynamics.CRM.{kind}?$select=LogicalName,{_DETAILS[kind][0]}"
+        told = _DETAILS[kind][0]
+        chosen = f"$select=LogicalName,{told}"
+        if told == "OptionSet":
+            chosen = "$select=LogicalName&$expand=OptionSet($select=Options)"
+        path = f"{attributes}/Microsoft.Dynamics.CRM.{kind}?{chosen}"
         return await self._get(path, _Detail)
 
     async def _name_targets(self, details: Iterable[Mapping[str, _Detail]]) -> None:
@@ -157,12 +170,39 @@ class _Set(msgspec.Struct):
     set: str | None = msgspec.field(name="EntitySetName")
 
 
+class _Level(msgspec.Struct):
+    value: str | None = msgspec.field(default=None, name="Value")
+
+
+class _Label(msgspec.Struct):
+    text: str | None = msgspec.field(default=None, name="Label")
+
+
+class _Labels(msgspec.Struct):
+    mine: _Label | None = msgspec.field(default=None, name="UserLocalizedLabel")
+
+
+class _Option(msgspec.Struct):
+    value: int = msgspec.field(name="Value")
+    labels: _Labels | None = msgspec.field(default=None, name="Label")
+
+    @property
+    def caption(self) -> str:
+        label = self.labels.mine if self.labels else None
+        return (label.text if label else None) or ""
+
+
+class _Options(msgspec.Struct):
+    options: list[_Option] = msgspec.field(default_factory=list, name="Options")
+
+
 class _Attribute(msgspec.Struct):
     name: str = msgspec.field(name="LogicalName")
     type: str = msgspec.field(name="AttributeType")
     create: bool | None = msgspec.field(name="IsValidForCreate")
     update: bool | None = msgspec.field(name="IsValidForUpdate")
     read: bool | None = msgspec.field(name="IsValidForRead")
+    required: _Level | None = msgspec.field(default=None, name="RequiredLevel")
 
 
 class _Relation(msgspec.Struct):
@@ -186,6 +226,7 @@ class _Detail(msgspec.Struct):
     precision: int | None = msgspec.field(default=None, name="Precision")
     format: str | None = msgspec.field(default=None, name="Format")
     targets: tuple[str, ...] = msgspec.field(default=(), name="Targets")
+    set: _Options | None = msgspec.field(default=None, name="OptionSet")
 
 
 class _Answer(msgspec.Struct, Generic[Told]):
@@ -263,6 +304,10 @@ def _field(attribute: _Attribute, detail: _Detail, targets: tuple[str, ...]) -> 
         on_create=bool(attribute.create),
         on_update=bool(attribute.update),
         targets=targets,
+        options=tuple((o.value, o.caption) for o in detail.set.options) if detail.set else (),
+        # What the system requires, it fills itself.
+        required=attribute.required is not None
+        and attribute.required.value == "ApplicationRequired",
     )
 
 

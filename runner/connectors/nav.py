@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from runner.connectors import odata
-from runner.connectors.csdl import MetadataError, entity_sets
+from runner.connectors.csdl import MetadataError, entity_sets, names
 from runner.connectors.filtering import Asking, condition
 from runner.connectors.http import Client, Request
 from runner.connectors.nav_writer import BLANKS, Published, Writer
@@ -69,6 +69,18 @@ class Nav:
     def capabilities(self) -> Capabilities:
         """Keys come from number series, or from the record; table locks keep requests few."""
         return Capabilities(client_keys=False, concurrency=self._client.workers)
+
+    async def entities(self) -> Sequence[str]:
+        """Read the names of the published pages."""
+        request = self._get("$metadata", accept="application/xml")
+
+        def understood(content: bytes) -> Sequence[str]:
+            try:
+                return names(content)
+            except MetadataError as error:
+                raise UnreadableError(str(error), garbled=error.garbled) from error
+
+        return await self._client.read(request, understood)
 
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
         """Read ``$metadata``; the company is checked first, for NAV would fall back to another."""

@@ -23,6 +23,10 @@ class Connector(Protocol):
         """What the system can do."""
         ...
 
+    async def entities(self) -> Sequence[str]:
+        """Name all entities, as mappings name them."""
+        ...
+
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
         """Return the type of each entity, in the order asked; unknown ones are left out."""
         ...

@@ -29,6 +29,10 @@ class Records:
         """There is nothing to be created."""
         return Capabilities(client_keys=False, concurrency=1)
 
+    async def entities(self) -> Sequence[str]:
+        """Name the mappings that hold records."""
+        return list(self._records)
+
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
         """Tell the types by the values: text, unless all are numbers, or yes and no."""
         return [_described(n, self._records[n]) for n in entities if n in self._records]

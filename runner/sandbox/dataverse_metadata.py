@@ -26,6 +26,9 @@ _KINDS = {
     "DoubleAttributeMetadata": (("Double",), "Precision", "precision"),
     "DateTimeAttributeMetadata": (("DateTime",), "Format", "format"),
     "LookupAttributeMetadata": (("Lookup", "Customer", "Owner"), "Targets", "targets"),
+    "PicklistAttributeMetadata": (("Picklist",), "OptionSet", "options"),
+    "StateAttributeMetadata": (("State",), "OptionSet", "options"),
+    "StatusAttributeMetadata": (("Status",), "OptionSet", "options"),
 }
 LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 
@@ -113,7 +116,7 @@ def definition(call: Call, logical: str, rest: str) -> dict[str, Any]:
     return {
         "@odata.context": f"{call.root}/$metadata#EntityDefinitions('{logical}')/Attributes",
         "value": [
-            {"LogicalName": a.name, name: list(value) if field == "targets" else value}
+            {"LogicalName": a.name, name: _told(field, value)}
             for a in entity.attributes.values()
             if a.type in types and (value := getattr(a, field)) is not None
         ],
@@ -144,6 +147,10 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
                 "IsValidForCreate": a.create,
                 "IsValidForUpdate": a.update,
                 "IsValidForRead": True,
+                "RequiredLevel": {
+                    "Value": "ApplicationRequired" if a.required else "None",
+                    "CanBeChanged": True,
+                },
             }
             for a in entity.attributes.values()
         ]
@@ -158,6 +165,21 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
             for target, name in (a.targets or {}).items()
         ]
     return told
+
+
+def _told(field: str, value: Any) -> Any:
+    match field:
+        case "targets":
+            return list(value)
+        case "options":
+            return {
+                "Options": [
+                    {"Value": number, "Label": {"UserLocalizedLabel": {"Label": caption}}}
+                    for number, caption in value.items()
+                ]
+            }
+        case _:
+            return value
 
 
 def _chosen(text: str) -> list[Entity]:

@@ -39,13 +39,14 @@ def init(
 def schema(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="mapping, sync or project.")
+        str, typer.Argument(metavar="NAME", help="mapping, sync, project or reference.")
     ] = "mapping",
 ) -> None:
     r"""Print the JSON Schema of mappings or of sync.yaml, for editors and programs.
 
     `project` is that of mappings with the names of the entities and fields that the project's
     systems tell: point the first line of a mapping at it, and the editor completes them.
+    `reference` is the page that explains every key.
 
     \b
     sync-run schema mapping
@@ -54,14 +55,23 @@ def schema(
     with words_for_errors():
         from runner import shipped
 
-        if name not in {"mapping", "sync", "project"}:
-            raise RunnerError(f"there is no schema '{name}'", hint="mapping, sync or project")
-        known = "mapping" if name == "project" else name
-        path = shipped.folder() / "schemas" / f"{known}.schema.json"
-        text = path.read_text(encoding="utf-8")
-        if name == "project":
-            made = asyncio.run(_project_schema(context, json.loads(text)))
-            text = f"{json.dumps(made, indent=2, ensure_ascii=False)}\n"
+        def read(known: str) -> str:
+            path = shipped.folder() / "schemas" / f"{known}.schema.json"
+            return path.read_text(encoding="utf-8")
+
+        match name:
+            case "mapping" | "sync":
+                text = read(name)
+            case "project":
+                made = asyncio.run(_project_schema(context, json.loads(read("mapping"))))
+                text = f"{json.dumps(made, indent=2, ensure_ascii=False)}\n"
+            case "reference":
+                from runner.views.reference import reference
+
+                text = reference(json.loads(read("mapping")), json.loads(read("sync")))
+            case _:
+                hint = "mapping, sync, project or reference"
+                raise RunnerError(f"there is no schema '{name}'", hint=hint)
         typer.echo(text, nl=False)
 
 

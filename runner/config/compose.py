@@ -52,7 +52,8 @@ def composed(
     for extension in extensions:
         name = str(extension.value["extends"])
         if name not in known:
-            hint = nearest(name, known) or f"the mappings are {', '.join(sorted(known))}"
+            there = f"the mappings are {', '.join(sorted(known))}" if known else "there are none"
+            hint = nearest(name, known) or there
             what = f"there is no mapping '{name}' to extend"
             problems.append(Problem(extension.at(("extends",)), what, hint))
     for document in documents:

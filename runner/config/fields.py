@@ -430,6 +430,6 @@ class FieldBinder:
         zone: str = value.get("zone", self.defaults.get("zone", "UTC"))
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             self._say((*path, "zone"), f"there is no time zone '{zone}'", "write Europe/Copenhagen")
         return zone

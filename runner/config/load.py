@@ -219,7 +219,10 @@ def _mappings(
     named: dict[str, Mapping] = {}
     files = [_read(file, problems, root) for file in _files(root, document, problems)]
     read = [found for found in files if found is not None]
-    for found in composed(read, environment, systems, problems):
+    before = len(problems)
+    whole = list(composed(read, environment, systems, problems))
+    # What could not be put together would be told again, in other words, of the whole.
+    for found in whole if len(problems) == before else ():
         faults = list(_mapping_faults(found, systems))
         binder = Binder(found, systems, document.value.get("defaults", {}))
         mapping = None if faults else binder.mapping()

@@ -199,7 +199,7 @@ class Binder:
         fields: tuple[FieldMapping, ...],
     ) -> MatchPair | None:
         sides = binder.sides
-        if not self._named(value, path, sides, frozenset({"case", "transform"})):
+        if not binder.named(value, path, frozenset({"case", "transform"})):
             return None
         left, right = (value.get(name, "") for name in sides)
         alone = Side.RIGHT if right else Side.LEFT
@@ -253,16 +253,6 @@ class Binder:
         except expression.ExpressionError as error:
             self._say(path, f"the {path[-1]} is wrong: {error}")
         return Text(text=text, at=self.document.at(path))
-
-    def _named(
-        self, value: dict[str, Any], path: Path, sides: tuple[str, str], known: frozenset[str]
-    ) -> bool:
-        """Whether every key is a system of the mapping or a word of the language."""
-        strange = [key for key in value if key not in known and key not in sides]
-        for key in strange:
-            hint = nearest(key, (*sides, *sorted(known)))
-            self._say((*path, key), f"unknown key '{key}'", hint, key=True)
-        return not strange
 
     def _written_twice(self, fields: tuple[FieldMapping, ...]) -> None:
         for side in Side:

@@ -66,7 +66,7 @@ class FieldBinder:
 
     def field(self, value: dict[str, Any], path: Path) -> FieldMapping | None:
         """Bind one entry."""
-        if not self._named(value, path, KEYS) or not self._two_ends(value, path):
+        if not self.named(value, path, KEYS) or not self._two_ends(value, path):
             return None
         left, right = (value.get(name, "") for name in self.sides)
         constant = value.get("constant")
@@ -148,7 +148,7 @@ class FieldBinder:
     def _side(self, name: str) -> Side:
         return Side.LEFT if name == self.sides[0] else Side.RIGHT
 
-    def _named(self, value: dict[str, Any], path: Path, known: frozenset[str]) -> bool:
+    def named(self, value: dict[str, Any], path: Path, known: frozenset[str]) -> bool:
         """Whether all keys are words of the language or names of this mapping's systems."""
         strange = [key for key in value if key not in known and key not in self.sides]
         for key in strange:
@@ -423,7 +423,7 @@ class FieldBinder:
         for n, pair in enumerate(pairs):
             if not isinstance(pair, dict):
                 self._say((*path, n), "it pairs no values", "write {nav: …, crm: …}")
-            elif self._named(pair, (*path, n), frozenset()):
+            elif self.named(pair, (*path, n), frozenset()):
                 yield pair[self.sides[0]], pair[self.sides[1]]
 
     def _zone(self, value: dict[str, Any], path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Records that a system made along with another: asked for, and coupled.
+"""Records that came of another mapping: made by it, or by the system along with one of its.
 
 Nothing is written to a system here; a pair is coupled with a blank base, and the next compare sees
 to its fields.
@@ -53,6 +53,17 @@ async def find(
     many = max(counts, default=0)
     found = f"{many} {entity.entity} match" if many else f"no {entity.entity} matches"
     return f"{found}, and one should have come with {entity.comes_with}"
+
+
+def follow(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, action: Action, run: int
+) -> None:
+    """Couple what another mapping has coupled meanwhile; the action's keys are resolved."""
+    assert action.left_key is not None
+    assert action.right_key is not None
+    connection.execute("BEGIN")
+    couplings.adopt(connection, mapping.name, action.left_key, action.right_key, run)
+    connection.execute("COMMIT")
 
 
 def awaited(mapping: CompiledMapping) -> Side | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runner.apply.find import awaited, find
+from runner.apply.find import awaited, find, follow
 from runner.apply.resolve import given, pending, pendings_of, values
 from runner.apply.settle import Settled, settle, settle_local
 from runner.errors import SystemUnavailableError
@@ -134,18 +134,21 @@ class _Writer:
             )
 
     async def find(self) -> None:
-        """Couple the records that came with others."""
+        """Couple the records that other mappings made, or that came with theirs."""
         side = awaited(self.mapping)
-        if side is None:
+        if side is None and not self.mapping.rule.coupled_by:
             return
-        connector = self.connectors[self.mapping.rule.entity(side).system]
         for window in _windows(self.connection, self.mapping, Kind.COUPLE):
             own = [a for a in window if pending(a.left_key) or pending(a.right_key)]
             known = given(self.connection, (p for action in own for p in pendings_of(action)))
             for action in own:
-                resolved = _resolved(action, known, own=False)
                 why = "the record it comes with was not created"
-                if resolved is not None and self._stands(resolved):
+                resolved = _resolved(action, known, own=side is None)
+                if resolved is not None and side is None:
+                    follow(self.connection, self.mapping, resolved, self.run)
+                    why = ""
+                elif resolved is not None and side is not None and self._stands(resolved):
+                    connector = self.connectors[self.mapping.rule.entity(side).system]
                     why = await find(self.connection, self.mapping, connector, resolved, self.run)
                 if why:
                     hint = "the next run looks again"

@@ -242,6 +242,13 @@ UNION ALL {planned}"""
         )
         target = f"{side.value}_key"
         unnamed = f"{target} IS NULL"
+        if self.mapping.coupled_by:
+            # Another mapping creates the record; this one takes the pair, and writes its fields.
+            return [
+                _part("couple", table, where=f"NOT ({wrong})", fields=NO_FIELDS),
+                _part("update", table, side=side, where=f"NOT ({wrong}) AND len(fields) > 0"),
+                self._wrong(table, wrong, side),
+            ]
         other = self.mapping.entity(side).comes_with
         if other:
             entity = self.mapping.entity(side).entity

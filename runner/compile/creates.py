@@ -28,7 +28,7 @@ class KeySource(StrEnum):
     PATTERN = "the first free number"
     CLIENT = "a GUID made from the partner's key"
     SYSTEM = "the system, when it is created"
-    FOUND = "the record that the system made along with another"
+    FOUND = "a record that is made by another mapping, or along with one of its"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,18 @@ class Creates:
         return restore and self.mapping.direction.to(side)
 
     def possible(self, side: Side) -> bool:
-        """Whether any record can be created on that side."""
+        """Whether any record can be created on that side, or created by another mapping first."""
+        if self.mapping.coupled_by:
+            return self.mapping.direction.to(side)
         return side in self.mapping.create or self.restores(side)
 
     def _missing(self, side: Side) -> str:
         """SQL condition on the status table: records that have no partner there and get one."""
+        if self.mapping.coupled_by:
+            made = f"mapping = {dialect.text(self.mapping.coupled_by)} AND side = '{side.value}'"
+            key = f"{side.other.value}_key"
+            made = f"SELECT {key} FROM {ACTION} WHERE {made} AND kind = 'create'"
+            return f"status = 'free {side.other.value}' AND {key} IN ({made})"
         statuses = [f"free {side.other.value}"] if side in self.mapping.create else []
         statuses += [f"deleted {side.value}"] if self.restores(side) else []
         return f"status IN ({', '.join(dialect.text(status) for status in statuses)})"
@@ -64,7 +71,7 @@ class Creates:
     def key_source(self, side: Side) -> KeySource:
         """Where the key of a new record on that side comes from."""
         key = self.mapping.entity(side).key
-        if self.mapping.entity(side).comes_with:
+        if self.mapping.entity(side).comes_with or self.mapping.coupled_by:
             return KeySource.FOUND
         if any(f.rule.name(side) == key for f in self._travelling(side)):
             return KeySource.FIELD
@@ -126,6 +133,8 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 
     def _travelling(self, side: Side) -> tuple[CompiledField, ...]:
         """Fields that a new record of that side is made with."""
+        if self.mapping.coupled_by:
+            return self._written(side, later=True)
         later = self.later(side)
         return tuple(f for f in self._written(side, later=False) if f not in later)
 
@@ -134,6 +143,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         return tuple(
             field
             for field in self._written(side, later=True)
+            if not self.mapping.coupled_by
             if field.rule.when is When.AFTER_CREATE
             or not all(piece.field.on_create for piece in field.pieces(side))
         )
@@ -201,7 +211,9 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
             case KeySource.CLIENT:
                 return _guid(f"{dialect.text(f'{self.seed}|{self.mapping.name}|')} || {partner}")
             case KeySource.SYSTEM | KeySource.FOUND:
-                return f"{dialect.text(f'{PENDING}{side.value}:{self.mapping.name}:')} || {partner}"
+                # What another mapping creates is known by that one's couplings.
+                maker = self.mapping.coupled_by or self.mapping.name
+                return f"{dialect.text(f'{PENDING}{side.value}:{maker}:')} || {partner}"
 
     def _numbers(self, side: Side) -> str:
         """Give each new record the first number that is free, in the order of its partner's key."""

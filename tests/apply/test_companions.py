@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runner.wire import EntityType, FieldType, Type, Write, WriteKind
+from runner.wire import EntityType, FieldType, Rejected, Type, Write, WriteKind
 from tests.apply.test_language import AGENTS, made
 from tests.fakes import fields
 
@@ -206,13 +206,50 @@ def test_records_are_matched_by_what_would_be_written(tmp_path: Path) -> None:
     assert built.apply().kinds() == [("groups", "couple", None)]
 
 
+MORE = """mapping: more
+coupled_by: customers
+direction: both
+create: []
+shop: {entity: Customer, key: "No"}
+desk: {entity: accounts, key: accountid}
+fields:
+  - {shop: Agent, desk: ownerid, lookup: agents, direction: shop -> desk}
+  - {shop: Phone, desk: phone}
+"""
+
+
 def test_a_mapping_may_take_its_pairs_from_another(tmp_path: Path) -> None:
-    later = AGENTS.replace("mapping: agents", "mapping: later\ncoupled_by: agents\ncreate: []")
-    built = made(tmp_path, agents=AGENTS, later=later.replace("Name, desk", "Code, desk"))
+    built = world(tmp_path, ITEMS, more=MORE, agents=AGENTS)
     built.shop.put("Agent", "X", Name="Ann")
-    built.apply("agents")
-    told = built.apply("later")
-    assert ("later", "couple", None) in told.kinds()
+    built.shop.put("Customer", "1", Agent="X", Phone="5")
+    told = built.apply()
+    assert told.kinds() == [
+        ("agents", "create", "desk"),
+        ("customers", "create", "desk"),
+        ("more", "couple", None),
+        ("more", "update", "desk"),
+    ]
+    (account,), (user,) = rows(built, "accounts"), rows(built, "users")
+    assert (account["ownerid"], account["phone"]) == (user["userid"], "5")
+    assert built.apply().kinds() == []
+    built.desk.put("accounts", account["accountid"], phone="6")
+    assert built.apply().kinds() == [("more", "update", "shop")]
+
+
+def test_what_was_not_created_is_not_followed(tmp_path: Path) -> None:
+    built = world(tmp_path, ITEMS, more=MORE, agents=AGENTS)
+    built.shop.put("Customer", "1", Phone="5")
+    built.desk.fails = lambda write: (
+        Rejected(code="no", message="no") if write.entity == "accounts" else None
+    )
+    assert [f.partition(":")[0] for f in built.apply().failures] == [
+        "rejected",
+        "missing",
+        "blocked",
+    ]
+    built.desk.fails = lambda _: None
+    assert built.apply().exit_code == 0
+    assert built.apply().kinds() == []
 
 
 def test_currencies_are_matched_by_their_iso_code(tmp_path: Path) -> None:

@@ -133,11 +133,11 @@ class Column:
     def since(self) -> str:
         """SQL that says whether the moment in it is not before the one given as ``?``, or is blank.
 
-        A date may be of any time zone, hence a day of grace.
+        Whoever wrote it had a clock and a time zone of their own, hence a day of grace.
         """
-        moment = "CAST(? AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        moment = "CAST(? AS TIMESTAMPTZ) AT TIME ZONE 'UTC' - INTERVAL 1 DAY"
         if self.type is Type.DATE:
-            moment = f"CAST({moment} AS DATE) - 1"
+            moment = f"CAST({moment} AS DATE)"
         return f"coalesce({self.value} >= {moment}, TRUE)"
 
     @property
@@ -229,7 +229,12 @@ class Table:
     @property
     def etag(self) -> str:
         """SQL that tells one content of a row from another."""
-        return f"CAST(hash({', '.join(quoted(name) for name in self.every)}) AS VARCHAR)"
+        content = ", ".join(quoted(name) for name in self.every)
+        if self.key.form is Form.JSON:
+            # What a record lacks does not count: a column begins when any record has it.
+            named = (f"{literal(f'{name}=')} || {quoted(name)}" for name in sorted(self.every))
+            content = f"concat_ws(chr(0), {', '.join(named)})"
+        return f"CAST(hash({content}) AS VARCHAR)"
 
     @property
     def type(self) -> EntityType:

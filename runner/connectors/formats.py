@@ -216,7 +216,7 @@ class Parquet:
 
     def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
         """Return the file as it is to be: with its types, metadata and compression."""
-        found: Any = connection.execute(f"SELECT * FROM {SHEET} ORDER BY rowid").to_arrow_table()
+        found: Any = connection.sql(f"SELECT * FROM {SHEET} ORDER BY rowid").to_arrow_table()
         buffer = io.BytesIO()
         pyarrow.parquet.write_table(found.cast(self.shape), buffer, compression=self.compression)
         return buffer.getvalue()

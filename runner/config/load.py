@@ -220,7 +220,7 @@ def _tables_problems(
     for key, told in (("company", system.company), ("auth", system.auth)):
         if told:
             what = f"'{key}' is not for {system.connector}"
-            yield Problem(document.key_at((*path, key)), what, f"{wanted} lets in who may read it")
+            yield Problem(document.key_at((*path, key)), what, "take it out: it is for servers")
     if system.sandbox or "://" in system.url:
         what = f"'{system.url}' is not the path of {wanted}"
         yield Problem(document.at((*path, "url")), what, "write it relative to sync.yaml")
@@ -228,9 +228,13 @@ def _tables_problems(
     if seed is None:
         return
     if system.connector == "files" and not seed.is_dir():
-        yield Problem(at, f"there is no folder '{seed.name}'", "it is copied where `url:` is none")
+        yield Problem(
+            at, f"there is no folder '{seed.name}'", "its files are what `url:` begins with"
+        )
     if system.connector == "duckdb" and not seed.is_file():
-        yield Problem(at, f"there is no file '{seed.name}'", "it is an SQL script")
+        yield Problem(
+            at, f"there is no file '{seed.name}'", "it is the SQL script that makes the tables"
+        )
 
 
 def _key_problems(systems: tuple[System, ...], mappings: tuple[Mapping, ...]) -> Iterator[Problem]:

@@ -259,6 +259,8 @@ READERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, bytes, Mapping[str, T
 def _put(connection: duckdb.DuckDBPyConnection, rows: Any) -> None:
     names = [name.lower() for name in rows.column_names]
     repeated = next((name for name in names if names.count(name) > 1), "")
+    if not names:
+        raise UnreadableError("it has no columns; `types:` may declare some")
     if repeated:
         raise UnreadableError(f"two of its columns are called '{repeated}'")
     connection.register("incoming", rows)

@@ -19,7 +19,7 @@ from runner.errors import SystemUnavailableError
 from runner.wire import Capabilities, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from runner.connectors.cells import Table
     from runner.connectors.storage import Storage
@@ -72,18 +72,18 @@ class Tables:
         if table is None:
             return f"SELECT * FROM {query.entity}"
         try:
-            sql, parameters = self._asked(query, table)
+            conditions = self._conditions(query, table)
         except SystemUnavailableError as error:
             return str(error)
-        for parameter in parameters:
-            sql = sql.replace("?", literal(parameter), 1)
-        return sql
+        return _asked(query, table, [_put_in(*condition) for condition in conditions])
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         """Yield the rows in the order of their keys, as they were when the first was asked for."""
         opened = await asyncio.to_thread(self._storage.open, query.entity)
         with closing(opened.connection) as connection:
-            sql, parameters = self._asked(query, opened.table)
+            conditions = self._conditions(query, opened.table)
+            sql = _asked(query, opened.table, [condition for condition, _ in conditions])
+            parameters = [value for _, value in conditions if value is not None]
             last = None
             try:
                 found = await asyncio.to_thread(connection.execute, sql, parameters)
@@ -118,20 +118,21 @@ class Tables:
     async def close(self) -> None:
         """Nothing is held between two calls."""
 
-    def _asked(self, query: WireQuery, table: Table) -> tuple[str, list[str]]:
+    def _conditions(self, query: WireQuery, table: Table) -> list[tuple[str, str | None]]:
+        """Return what rows must fulfil: SQL, and the value that its ``?`` stands for, if any."""
         asked = [*query.fields, *(name for name, _ in query.where)]
         unknown = next((name for name in asked if name not in table.columns), "")
         if unknown:
             raise self._unavailable(f"{table.name} has no field '{unknown}'")
-        conditions, parameters = [], []
-        for condition, parameter in _conditions(query, table):
-            conditions.append(condition)
-            parameters += parameter
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return (
-            f"{selected(table, query.fields)} FROM {table.source}{where} ORDER BY 1",
-            parameters,
-        )
+        conditions: list[tuple[str, str | None]] = [
+            (table.columns[name].blank, None)
+            if value is None
+            else (table.columns[name].equals, table.columns[name].wanted(value))
+            for name, value in query.where
+        ]
+        if query.since is not None and table.modified:
+            conditions.append((table.columns[table.modified].since, text_of(query.since)))
+        return conditions
 
     def _check_keys(self, keys: Sequence[str | None], entity: str) -> None:
         """A row that cannot be told from another one cannot be synchronized."""
@@ -147,12 +148,14 @@ class Tables:
         return SystemUnavailableError(self._name, reason, hint=hint)
 
 
-def _conditions(query: WireQuery, table: Table) -> Iterator[tuple[str, list[str]]]:
-    for name, value in query.where:
-        column = table.columns[name]
-        if value is None:
-            yield column.blank, []
-        else:
-            yield column.equals, [column.wanted(value)]
-    if query.since is not None and table.modified:
-        yield table.columns[table.modified].since, [text_of(query.since)]
+def _asked(query: WireQuery, table: Table, conditions: Sequence[str]) -> str:
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{selected(table, query.fields)} FROM {table.source}{where} ORDER BY 1"
+
+
+def _put_in(condition: str, value: str | None) -> str:
+    """Write a value where its ``?`` stands, which is the last one: a name may hold another."""
+    if value is None:
+        return condition
+    before, _, after = condition.rpartition("?")
+    return f"{before}{literal(value)}{after}"

@@ -98,7 +98,8 @@ class Folder:
                 )
             found: dict[str, Path] = {}
             for path in sorted(self._path.iterdir()):
-                if path.suffix.lower() not in READERS or path.name.startswith("."):
+                known = path.suffix.lower() in READERS and not path.name.startswith(".")
+                if not known or not path.is_file():
                     continue
                 if path.stem in found:
                     both = f"{found[path.stem].name} and {path.name} are both '{path.stem}'"

@@ -29,6 +29,8 @@ _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = (",", ";", "\t", "|")
 _AT_ONCE = 10_000
 """Rows that are written at a time."""
+_LARGEST = 2**31 - 1
+"""Bytes of the largest block that pyarrow reads."""
 
 _KINDS = {'"': Type.TEXT, "t": Type.BOOLEAN, "f": Type.BOOLEAN}
 _NUMBER = Type.DECIMAL
@@ -120,16 +122,19 @@ def read_csv(
     )
     parsing = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     # The whole file is one block, for a record must not be longer than a block.
-    reading = pyarrow.csv.ReadOptions(block_size=len(content) + 1)
+    reading = pyarrow.csv.ReadOptions(block_size=min(len(content) + 1, _LARGEST))
     try:
         rows = pyarrow.csv.read_csv(
-            pa.BufferReader(content),
+            # A line of names alone is a table without rows, even where the line has no end.
+            pa.BufferReader(content if b"\n" in content else content + b"\n"),
             read_options=reading,
             parse_options=parsing,
             convert_options=options,
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise UnreadableError(one_line(str(error))) from error
+    if rows.column_names != names:
+        raise UnreadableError("a name of a column must not go over several lines")
     _put(connection, rows)
     for name in names:
         # A new row has no other blank than the rows that were read.

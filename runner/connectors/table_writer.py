@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.connectors.cells import quoted
+from runner.connectors.cells import quoted, text_of
 from runner.connectors.storage import first_line
 from runner.wire import Drifted, Page, Rejected, Type, Unknown, WriteKind, Written
 
@@ -36,23 +36,23 @@ def carried_out(opened: Opened, batch: Sequence[Write], now: datetime) -> list[O
             return [_one(opened, write, now) for write in batch]
     except (*_OF_A_RECORD, duckdb.TransactionException) as error:
         if len(batch) == 1:
-            return [_rejected(batch[0], error)]
+            return [_refused(batch[0], error)]
         half = len(batch) // 2
         return [part for b in (batch[:half], batch[half:]) for part in carried_out(opened, b, now)]
     except duckdb.Error as error:
         return [Unknown(message=first_line(error))] * len(batch)
 
 
-def selected(table: Table, fields: Sequence[str]) -> str:
-    """SQL that selects what a page holds: key, ETag, then the fields."""
-    # Without names of their own: DuckDB would take these for the columns, in conditions as well.
-    return (
-        f"SELECT {', '.join([table.key.key, table.etag, *(table.columns[n].wire for n in fields)])}"
-    )
+def of_page(table: Table, fields: Sequence[str]) -> str:
+    """SQL of what a page holds: key, ETag, then the fields.
+
+    Without names of their own: DuckDB would take these for the columns, in conditions as well.
+    """
+    return ", ".join([table.key.key, table.etag, *(table.columns[name].wire for name in fields)])
 
 
 def page_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> Page:
-    """Turn what ``selected`` found into a page."""
+    """Turn what ``of_page`` selected into a page."""
     keys, etags, *columns = (list(column) for column in zip(*rows, strict=True))
     return Page(keys=keys, etags=etags, columns=dict(zip(fields, columns, strict=True)))
 
@@ -68,28 +68,31 @@ def _one(opened: Opened, write: Write, now: datetime) -> Outcome:
     if write.kind is WriteKind.CREATE:
         return _created(opened, write, values)
     key = write.key or ""
-    found = _etags(opened, key)
+    found = _found(opened, key)
     if not found:
         return Rejected(code="", message=f"{table.name} has no row '{key}'", missing=True)
     if len(found) > 1:
         return Rejected(code="", message=f"{len(found)} rows of {table.name} have the key '{key}'")
-    if write.etag is not None and write.etag != found[0]:
+    [(row, etag)] = found
+    if write.etag is not None and write.etag != etag:
         return Drifted(message=f"'{key}' of {table.name} changed meanwhile")
-    this, parameters = f"WHERE {table.key.equals}", [table.key.wanted(key)]
     if write.kind is WriteKind.DELETE:
-        connection.execute(f"DELETE FROM {table.source} {this}", parameters).fetchall()
+        connection.execute(f"DELETE FROM {table.source} WHERE rowid = ?", [row]).fetchall()
         return Written(key=key)
     if values:
         places = ", ".join(f"{quoted(n)} = {table.columns[n].placed}" for n in values)
         given = [table.columns[name].given(value) for name, value in values.items()]
+        # Without RETURNING: it would make DuckDB delete the row first, which foreign keys forbid.
         connection.execute(
-            f"UPDATE {table.source} SET {places} {this}", [*given, *parameters]
+            f"UPDATE {table.source} SET {places} WHERE rowid = ?", [*given, row]
         ).fetchall()
-    return _written(opened, write, key)
+    selected = of_page(table, write.returning)
+    sql = f"SELECT {selected} FROM {table.source} WHERE {table.key.equals}"
+    return _written(opened, write, sql, [table.key.wanted(key)])
 
 
 def _created(opened: Opened, write: Write, values: Mapping[str, Value]) -> Outcome:
-    connection, table = opened.connection, opened.table
+    table = opened.table
     key = write.key or values.get(table.key.name)
     if key is None and not table.key.filled:
         key = _chosen(opened)
@@ -97,18 +100,16 @@ def _created(opened: Opened, write: Write, values: Mapping[str, Value]) -> Outco
             message = f"a new row of {table.name} needs its {table.key.name}"
             return Rejected(code="", message=f"{message}, and no field gives it")
     if key is not None:
-        if _etags(opened, table.key.wanted(key)):
-            message = f"{table.name} has a row '{table.key.wanted(key)}' already"
+        if _found(opened, key):
+            message = f"{table.name} has a row '{text_of(key)}' already"
             return Rejected(code="", message=message, duplicate=True)
         values = {**values, table.key.name: key}
     names = ", ".join(quoted(name) for name in values)
     places = ", ".join(table.columns[name].placed for name in values)
     given = [table.columns[name].given(value) for name, value in values.items()]
     content = f"({names}) VALUES ({places})" if values else "DEFAULT VALUES"
-    [(made,)] = connection.execute(
-        f"INSERT INTO {table.source} {content} RETURNING {table.key.key}", given
-    ).fetchall()
-    return _written(opened, write, made)
+    sql = f"INSERT INTO {table.source} {content} RETURNING {of_page(table, write.returning)}"
+    return _written(opened, write, sql, given)
 
 
 def _chosen(opened: Opened) -> str | None:
@@ -126,27 +127,26 @@ def _chosen(opened: Opened) -> str | None:
             return None
 
 
-def _etags(opened: Opened, key: str) -> list[str]:
+def _found(opened: Opened, key: Value) -> list[tuple[int, str]]:
+    """Find the rows of a key: where they are, and their ETags."""
     table = opened.table
-    rows = opened.connection.execute(
-        f"SELECT {table.etag} FROM {table.source} WHERE {table.key.equals}",
+    return opened.connection.execute(
+        f"SELECT rowid, {table.etag} FROM {table.source} WHERE {table.key.equals}",
         [table.key.wanted(key)],
     ).fetchall()
-    return [etag for (etag,) in rows]
 
 
-def _written(opened: Opened, write: Write, key: str) -> Written:
-    table = opened.table
-    rows = opened.connection.execute(
-        f"{selected(table, write.returning)} FROM {table.source} WHERE {table.key.equals}",
-        [table.key.wanted(key)],
-    ).fetchall()
-    page = page_of(rows, write.returning)
+def _written(
+    opened: Opened, write: Write, sql: str, parameters: Sequence[str | int | None]
+) -> Written:
+    page = page_of(opened.connection.execute(sql, parameters).fetchall(), write.returning)
     return Written(key=page.keys[0], page=page)
 
 
-def _rejected(write: Write, error: duckdb.Error) -> Rejected:
-    """Say in DuckDB's words why a row was refused."""
+def _refused(write: Write, error: duckdb.Error) -> Outcome:
+    """Say in DuckDB's words why a row was refused, or that somebody else just wrote it."""
+    if isinstance(error, duckdb.TransactionException):
+        return Drifted(message=first_line(error))
     kind, _, message = first_line(error).partition(": ")
     twice = write.kind is WriteKind.CREATE and message.startswith("Duplicate key")
     return Rejected(code=kind, message=message or kind, duplicate=twice)

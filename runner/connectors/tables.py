@@ -14,7 +14,7 @@ import duckdb
 from runner.connectors import table_writer
 from runner.connectors.cells import TEXTUAL, literal, text_of
 from runner.connectors.storage import first_line
-from runner.connectors.table_writer import page_of, selected
+from runner.connectors.table_writer import of_page, page_of
 from runner.errors import SystemUnavailableError
 from runner.wire import Capabilities, Unknown
 
@@ -150,7 +150,7 @@ class Tables:
 
 def _asked(query: WireQuery, table: Table, conditions: Sequence[str]) -> str:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"{selected(table, query.fields)} FROM {table.source}{where} ORDER BY 1"
+    return f"SELECT {of_page(table, query.fields)} FROM {table.source}{where} ORDER BY 1"
 
 
 def _put_in(condition: str, value: str | None) -> str:

@@ -456,6 +456,7 @@ def test_what_one_file_did_is_kept_when_the_next_is_gone(tmp_path: Path) -> None
     [
         ("orders.csv", b"", "it is empty"),
         ("orders.csv", b"id,name,id\n", "'id' does not"),
+        ("orders.csv", b'id,"two\nlines"\n', "over several lines"),
         ("orders.csv", b"Id,iD\n", "two of its columns are called 'id'"),
         ("orders.csv", b"id,name\n1,a,b\n", "Expected 2 columns, got 3"),
         ("orders.csv", "id,name\n1,ä\n".encode("latin1"), "UTF-?8"),
@@ -473,6 +474,16 @@ def test_a_file_that_is_damaged_is_told(
     error = refused(tables(tmp_path))
     assert str(error).startswith(f"depot: {name}: ")
     assert re.search(words, str(error)), error
+
+
+def test_a_table_of_no_rows_takes_the_first(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("id;name")
+    depot = tables(tmp_path)
+    assert found(depot, "orders", "name") == {}
+    sent(depot, create("1", name="a"), create("2", name="b"))
+    assert (tmp_path / "orders.csv").read_text() == "id;name\n1;a\n2;b\n"
+    sent(depot, *(Write(kind=WriteKind.DELETE, entity="orders", key=key) for key in "12"))
+    assert (tmp_path / "orders.csv").read_text() == "id;name\n"
 
 
 def test_two_files_of_one_name(tmp_path: Path) -> None:
@@ -519,6 +530,19 @@ def test_a_column_that_is_to_tell_when_and_cannot(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("id,changed\n")
     error = refused(tables(tmp_path, Rules(modified="changed")))
     assert "declare it: `types: {orders: {changed: instant}}`" in str(error)
+
+
+def test_a_date_may_tell_when_as_well(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "id,changed\na,2026-03-09\nb,2026-03-08\nc,\nd,2026-03-10\n"
+    )
+    rules = Rules(types={"orders": {"changed": Type.DATE}}, modified="changed")
+    depot = tables(tmp_path, rules, now=lambda: datetime(2026, 3, 11, 23, tzinfo=UTC))
+    since = datetime(2026, 3, 10, 1, tzinfo=UTC)
+    query = WireQuery(entity="orders", fields=("changed",), since=since)
+    assert list(run(rows(depot, query))) == ["a", "c", "d"]
+    sent(depot, update("b"))
+    assert found(depot, "orders", "changed")["b"] == {"changed": "2026-03-11"}
 
 
 def test_a_database_that_is_not_there_or_none(tmp_path: Path) -> None:

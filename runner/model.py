@@ -141,8 +141,11 @@ class Auth:
 class System:
     """One connected application.
 
-    ``url`` ``sandbox:NAME`` is the embedded sandbox; ``seed`` is the folder its first records come
-    from (``None``: it starts empty). ``company`` is empty where the connector has none.
+    ``url`` ``sandbox:NAME`` is the embedded sandbox; for tables it is a path, relative to the
+    project. ``seed`` is what its first records come from (``None``: it starts empty, or is there).
+    ``company`` is empty where the connector has none. ``types`` holds by entity and field the type
+    (``wire.Type``) of what does not tell it by itself, ``modified`` names the field that tells when
+    a record changed (empty: the connector knows, or nobody).
     """
 
     name: str
@@ -151,6 +154,8 @@ class System:
     company: str = ""
     auth: Auth | None = None
     seed: Path | None = None
+    types: abc.Mapping[str, abc.Mapping[str, str]] = field(default_factory=dict)
+    modified: str = ""
     at: Location
 
     @property

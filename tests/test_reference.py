@@ -122,9 +122,10 @@ def test_an_example_of_sync_yaml_loads(text: str, tmp_path: Path) -> None:
     whole = {**yaml.safe_load(PROJECT), **found}
     for folder in ("mappings", "data/nav"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "mappings" / "clients.yaml").write_text(
-        CUSTOMERS.replace("mapping: customers", "mapping: clients"), encoding="utf-8"
-    )
+    left, right = whole["systems"]
+    text = CUSTOMERS.replace("mapping: customers", "mapping: clients")
+    text = text.replace("nav:", f"{left}:").replace("crm:", f"{right}:")
+    (tmp_path / "mappings" / "clients.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "sync.yaml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
     assert load(tmp_path).mappings
 

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 import httpx
 
 from runner import run, sandbox
+from runner.connectors.cells import Rules
 from runner.connectors.dataverse import Dataverse
+from runner.connectors.folder import Folder
 from runner.connectors.http import Credentials
 from runner.connectors.nav import Nav
 from runner.connectors.records import Records
 from runner.connectors.secret import Secret
+from runner.connectors.storage import Database
+from runner.connectors.tables import Tables
 from runner.errors import ConfigError, Problem
-from runner.model import RECORDS
+from runner.model import RECORDS, Side
 from runner.state import held
+from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -77,9 +82,32 @@ def sandbox_app(project: Project, system: System) -> ASGIApp:
     return sandbox.nav(database, seed=system.seed, company=_put_in(system.company))
 
 
+def _tables(project: Project, system: System) -> Connector:
+    """Tables know their rows by what the mappings call their key."""
+    path = project.root / _put_in(system.url)
+    mine = [
+        mapping.entity(side)
+        for mapping in project.mappings
+        for side in Side
+        if mapping.entity(side).system == system.name
+    ]
+    rules = Rules(
+        keys={entity.entity: entity.key for entity in mine},
+        types={
+            entity: {name: Type(word) for name, word in fields.items()}
+            for entity, fields in system.types.items()
+        },
+        modified=system.modified,
+    )
+    storage = Database if system.connector == "duckdb" else Folder
+    return Tables(system.name, storage(system.name, path, rules, system.seed))
+
+
 def _connector(project: Project, system: System) -> Connector:
     if system.connector == RECORDS:
         return Records(records_of(project))
+    if system.connector in ("duckdb", "files"):
+        return _tables(project, system)
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None
     url, credentials = _put_in(system.url), _credentials(system)
     if system.sandbox:

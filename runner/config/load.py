@@ -18,7 +18,7 @@ from runner.config.fields import KEYS
 from runner.config.order import ordered
 from runner.config.read import Document, read
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
-from runner.model import RECORDS, Auth, Mapping, Project, System
+from runner.model import RECORDS, Auth, Entity, Mapping, Project, Side, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _STANDARD = "standard:"
 """What the folders of mappings that come with sync-run begin with."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_TABLES = {"duckdb": "a DuckDB file", "files": "a folder"}
+"""Connectors whose url is a path, and what it leads to."""
 _RESERVED = frozenset(
     {
         "mapping",
@@ -63,6 +65,7 @@ def load(start: Path, *, environment: str = "") -> Project:
     notes: list[Problem] = []
     names = tuple(system.name for system in systems)
     mappings = tuple(_mappings(root, document, environment, names, problems, notes))
+    problems += _key_problems(systems, mappings)
     if any(mapping.records for mapping in mappings):
         systems += (System(name=RECORDS, connector=RECORDS, url="", at=document.at(())),)
     in_order = ordered(mappings, problems)
@@ -154,6 +157,8 @@ def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterato
             company=value.get("company", ""),
             auth=None if auth is None else _auth(auth),
             seed=None if seed is None else root / seed,
+            types=value.get("types", {}),
+            modified=value.get("modified", ""),
             at=at,
         )
         problems += _system_problems(system, document, path)
@@ -173,6 +178,14 @@ def _system_problems(
     system: System, document: Document, path: tuple[str, ...]
 ) -> Iterator[Problem]:
     at = document.at((*path, "url"))
+    if system.connector in _TABLES:
+        yield from _tables_problems(system, document, path)
+        return
+    for key in ("types", "modified"):
+        if getattr(system, key):
+            hint = "the system tells it by itself"
+            what = f"'{key}' is for {' and '.join(sorted(_TABLES))} alone"
+            yield Problem(document.key_at((*path, key)), what, hint)
     if system.connector == "nav" and not system.company:
         yield Problem(system.at, "'company' is missing", "NAV would choose one by itself")
     if system.connector != "nav" and system.company:
@@ -191,6 +204,47 @@ def _system_problems(
     yield from _url_problems(system, at)
     if system.auth is None:
         yield Problem(system.at, "'auth' is missing", "a real system wants to know who comes")
+
+
+def _tables_problems(
+    system: System, document: Document, path: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Say what is wrong about a system that is a file or a folder, not a server."""
+    wanted = _TABLES[system.connector]
+    for key, told in (("company", system.company), ("auth", system.auth)):
+        if told:
+            what = f"'{key}' is not for {system.connector}"
+            yield Problem(document.key_at((*path, key)), what, "take it out: it is for servers")
+    if system.sandbox or "://" in system.url:
+        what = f"'{system.url}' is not the path of {wanted}"
+        yield Problem(document.at((*path, "url")), what, "write it relative to sync.yaml")
+    seed, at = system.seed, document.at((*path, "seed"))
+    if seed is None:
+        return
+    if system.connector == "files" and not seed.is_dir():
+        yield Problem(
+            at, f"there is no folder '{seed.name}'", "its files are what `url:` begins with"
+        )
+    if system.connector == "duckdb" and not seed.is_file():
+        yield Problem(
+            at, f"there is no file '{seed.name}'", "it is the SQL script that makes the tables"
+        )
+
+
+def _key_problems(systems: tuple[System, ...], mappings: tuple[Mapping, ...]) -> Iterator[Problem]:
+    """Say where mappings know the rows of one table by different columns.
+
+    A file has no key of its own: what mappings call its key is the key.
+    """
+    tables = {system.name for system in systems if system.connector in _TABLES}
+    known: dict[tuple[str, str], Entity] = {}
+    for entity in (mapping.entity(side) for mapping in mappings for side in Side):
+        if entity.system not in tables:
+            continue
+        first = known.setdefault((entity.system, entity.entity), entity)
+        if first.key != entity.key:
+            what = f"the key of {entity.entity} is '{entity.key}' here"
+            yield Problem(entity.at, what, f"it is '{first.key}' in {first.at}")
 
 
 def _url_problems(system: System, at: Location) -> Iterator[Problem]:

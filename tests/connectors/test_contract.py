@@ -1,4 +1,4 @@
-"""What every connector promises (``connectors.protocol``), asked of each one over its sandbox."""
+"""What every connector promises (``connectors.protocol``), asked of servers and of tables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,28 @@ import pytest
 from runner.errors import SystemUnavailableError
 from runner.wire import Drifted, Rejected, Type, WireQuery, Written
 from tests.connectors.systems import CRM, NAV, TRICKY, System, one, rows, run, written
+from tests.connectors.tables import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=[CRM, NAV], ids=lambda system: system.name)
+@pytest.fixture(params=[CRM, NAV, *TABLES], ids=lambda system: system.name)
 def system(request: pytest.FixtureRequest) -> System:
+    found: System = request.param
+    return found
+
+
+@pytest.fixture(params=[CRM, NAV], ids=lambda system: system.name)
+def server(request: pytest.FixtureRequest) -> System:
+    """One that is spoken to over HTTP."""
+    found: System = request.param
+    return found
+
+
+@pytest.fixture(params=[CRM, NAV, *(t for t in TABLES if t.too_long)], ids=lambda s: s.name)
+def limited(request: pytest.FixtureRequest) -> System:
+    """One that limits the length of texts."""
     found: System = request.param
     return found
 
@@ -32,7 +47,6 @@ def test_describe_keeps_the_order_and_leaves_out_what_is_unknown(
         assert told.key == system.key
         assert told.label == system.text
         assert told.fields[system.text].type is Type.TEXT
-        assert told.fields[system.text].max_length is not None
         assert told.fields[system.amount].type is Type.DECIMAL
         assert told.fields[told.modified].type in (Type.INSTANT, Type.DATE)
         assert not told.fields[told.modified].on_create
@@ -179,7 +193,7 @@ def test_update_is_refused_if_the_record_moved_on(system: System, tmp_path: Path
 
 def test_what_is_gone_is_missing(system: System, tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, line, _ = system.opened(tmp_path)
+        connector, _, _ = system.opened(tmp_path)
         key = system.keys[0]
         assert await one(connector, system.delete(key)) == Written(key=key)
         for write in (system.update(key, **{system.text: "x"}), system.delete(key)):
@@ -187,29 +201,57 @@ def test_what_is_gone_is_missing(system: System, tmp_path: Path) -> None:
             assert isinstance(outcome, Rejected), outcome
             assert outcome.missing
             assert not outcome.duplicate
-        assert line.last.headers["If-Match"] == "*"
         assert key not in await rows(connector, system.query())
         await connector.close()
 
     run(scenario())
 
 
+def test_a_write_without_etag_takes_any(server: System, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = server.opened(tmp_path)
+        await one(connector, server.delete(server.keys[0]))
+        await one(connector, server.delete(server.keys[0]))
+        assert line.last.headers["If-Match"] == "*"
+        await connector.close()
+
+    run(scenario())
+
+
+def test_a_server_says_how_long_a_text_may_be(server: System, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, _, _ = server.opened(tmp_path)
+        [told] = await connector.describe([server.entity])
+        assert told.fields[server.text].max_length is not None
+        await connector.close()
+
+    run(scenario())
+
+
 def test_a_value_that_is_refused_is_told_with_code_and_words(
-    system: System, tmp_path: Path
+    limited: System, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        connector, _, _ = system.opened(tmp_path)
+        connector, _, _ = limited.opened(tmp_path)
         for write in (
-            system.fresh(**{system.text: "x" * 400}),
-            system.update(system.keys[0], **{system.text: "x" * 400}),
+            limited.fresh(**{limited.text: "x" * 400}),
+            limited.update(limited.keys[0], **{limited.text: "x" * 400}),
         ):
             outcome = await one(connector, write)
             assert isinstance(outcome, Rejected), outcome
-            assert outcome.code == system.too_long
+            assert outcome.code == limited.too_long
             assert "length" in outcome.message
             assert len(outcome.message) <= 300
             assert not outcome.duplicate
             assert not outcome.missing
+        await connector.close()
+
+    run(scenario())
+
+
+def test_a_field_that_is_not_there_is_refused(system: System, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, _, _ = system.opened(tmp_path)
         unknown = await one(connector, system.update(system.keys[0], nothing="x"))
         assert unknown == Rejected(code="", message=f"{system.entity} has no field 'nothing'")
         await connector.close()
@@ -238,7 +280,7 @@ def test_blanks_go_and_come_in_the_form_of_the_system(system: System, tmp_path: 
 
 def test_a_batch_has_one_outcome_a_write_in_its_order(system: System, tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, line, _ = system.opened(tmp_path)
+        connector, _, _ = system.opened(tmp_path)
         batch = [system.update(key, **{system.text: f"new {key}"}) for key in system.keys] * 3
         batch[3] = system.update(system.keys[3], 'W/"stale"', **{system.text: "lost"})
         batch[5] = system.delete(system.other)
@@ -248,19 +290,30 @@ def test_a_batch_has_one_outcome_a_write_in_its_order(system: System, tmp_path: 
         assert kinds == [Written] * 3 + [Drifted, Written, Rejected] + [Written] * 15
         keys = [o.key for o in outcomes if isinstance(o, Written)]
         assert keys == [w.key for n, w in enumerate(batch) if n not in (3, 5)]
-        assert 1 < line.busiest <= connector.capabilities.concurrency
         assert await connector.write([]) == []
         await connector.close()
 
     run(scenario())
 
 
-def test_explain_shows_the_first_request_as_it_is_sent(system: System, tmp_path: Path) -> None:
+def test_a_batch_keeps_a_server_busy_and_no_busier_than_it_says(
+    server: System, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        connector, line, _ = system.opened(tmp_path)
-        query = system.query(since=datetime(2026, 1, 1, tzinfo=UTC), where=((system.text, "a'b"),))
-        assert system.entity in connector.explain(query)
-        await connector.describe([system.entity])
+        connector, line, _ = server.opened(tmp_path)
+        await connector.write([server.update(key, **{server.text: "new"}) for key in server.keys])
+        assert 1 < line.busiest <= connector.capabilities.concurrency
+        await connector.close()
+
+    run(scenario())
+
+
+def test_explain_shows_the_first_request_as_it_is_sent(server: System, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = server.opened(tmp_path)
+        query = server.query(since=datetime(2026, 1, 1, tzinfo=UTC), where=((server.text, "a'b"),))
+        assert server.entity in connector.explain(query)
+        await connector.describe([server.entity])
         told = connector.explain(query)
         await rows(connector, query)
         assert told.splitlines()[0] == f"GET {line.last.url}"
@@ -270,14 +323,14 @@ def test_explain_shows_the_first_request_as_it_is_sent(system: System, tmp_path:
     run(scenario())
 
 
-def test_a_stranger_is_not_let_in(system: System, tmp_path: Path) -> None:
+def test_a_stranger_is_not_let_in(server: System, tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, _, time = system.opened(tmp_path, credentials=None)
+        connector, _, time = server.opened(tmp_path, credentials=None)
         with pytest.raises(SystemUnavailableError, match="401") as caught:
-            await connector.describe([system.entity])
+            await connector.describe([server.entity])
         assert "auth:" in caught.value.hint
         with pytest.raises(SystemUnavailableError, match="401"):
-            await rows(connector, system.query())
+            await rows(connector, server.query())
         assert time.slept == []
         await connector.close()
 

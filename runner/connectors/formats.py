@@ -1,0 +1,305 @@
+"""Files as tables and back: CSV, JSON, Parquet. What was not touched is written as it was read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from runner.connectors import catalogue
+from runner.connectors.cells import Column, Form, quoted
+from runner.connectors.problems import UnreadableError, one_line
+from runner.wire import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import duckdb
+
+SHEET = "sheet"
+"""The table that a file is read into."""
+
+_BOM = b"\xef\xbb\xbf"
+_DELIMITERS = (",", ";", "\t", "|")
+_AT_ONCE = 10_000
+"""Rows that are written at a time."""
+_LARGEST = 2**31 - 1
+"""Bytes of the largest block that pyarrow reads."""
+
+_KINDS = {'"': Type.TEXT, "t": Type.BOOLEAN, "f": Type.BOOLEAN}
+_NUMBER = Type.DECIMAL
+
+
+class Sheet(Protocol):
+    """A file that was read: its columns, and how it is written again."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns whose type we know."""
+        ...
+
+    @property
+    def every(self) -> Sequence[str]:
+        """The names of all columns, in the order of the file."""
+        ...
+
+    @property
+    def mixed(self) -> frozenset[str]:
+        """Columns whose type the file does not tell."""
+        ...
+
+    def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
+        """Return the file as it is to be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Csv:
+    """A CSV file in UTF-8: one line of names, then rows. Every cell is text."""
+
+    every: tuple[str, ...]
+    mark: bytes
+    delimiter: str
+    line_end: str
+    all_quoted: bool
+    mixed: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """All columns, of type text."""
+        return [Column(name=name, type=Type.TEXT, form=Form.TEXT) for name in self.every]
+
+    def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
+        """Return the file as it is to be: with its delimiter, quotes and line ends."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(
+            text,
+            delimiter=self.delimiter,
+            lineterminator=self.line_end,
+            quoting=csv.QUOTE_ALL if self.all_quoted else csv.QUOTE_MINIMAL,
+        )
+        writer.writerow(self.every)
+        for rows in _rows(connection):
+            writer.writerows(rows)
+        return self.mark + text.getvalue().encode()
+
+
+def read_csv(
+    connection: duckdb.DuckDBPyConnection, content: bytes, declared: Mapping[str, Type]
+) -> Csv:
+    """Read a CSV file into a table of texts.
+
+    Raises:
+        UnreadableError: it is none, or not in UTF-8.
+
+    """
+    del declared  # every cell is kept as it was written, whatever it means
+    mark = _BOM if content.startswith(_BOM) else b""
+    head = _text(content[len(mark) :].split(b"\n", 1)[0])
+    delimiter = max(_DELIMITERS, key=head.count)
+    names = next(csv.reader([head.rstrip("\r")], delimiter=delimiter), [])
+    repeated = [name for name in names if names.count(name) > 1 or not name]
+    if not names or repeated:
+        raise UnreadableError(
+            "its first line must name the columns, each once: "
+            + (f"'{repeated[0]}' does not" if names else "it is empty")
+        )
+    sheet = Csv(
+        every=tuple(names),
+        mark=mark,
+        delimiter=delimiter,
+        line_end="\r\n" if head.endswith("\r") else "\n",
+        all_quoted=head.startswith('"') and head.count('"') == 2 * len(names),
+    )
+    options = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+    )
+    parsing = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    # The whole file is one block, for a record must not be longer than a block.
+    reading = pyarrow.csv.ReadOptions(block_size=min(len(content) + 1, _LARGEST))
+    try:
+        rows = pyarrow.csv.read_csv(
+            # A line of names alone is a table without rows, even where the line has no end.
+            pa.BufferReader(content if b"\n" in content else content + b"\n"),
+            read_options=reading,
+            parse_options=parsing,
+            convert_options=options,
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise UnreadableError(one_line(str(error))) from error
+    if rows.column_names != names:
+        raise UnreadableError("a name of a column must not go over several lines")
+    _put(connection, rows)
+    for name in names:
+        # A new row has no other blank than the rows that were read.
+        connection.execute(f"ALTER TABLE {SHEET} ALTER {quoted(name)} SET DEFAULT ''")
+    return sheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Json:
+    """A JSON file: an array of objects (written one a line), or one object a line.
+
+    A column is a key that any of the objects has; one that holds lists or objects is kept, and
+    cannot be synchronized.
+    """
+
+    columns: tuple[Column, ...]
+    every: tuple[str, ...]
+    mixed: frozenset[str]
+    array: bool
+
+    def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
+        """Return the file as it is to be. What an object lacked, it still lacks."""
+        keys = [msgspec.json.encode(name).decode() for name in self.every]
+        lines = [
+            "{"
+            + ", ".join(
+                f"{k}: {cell}" for k, cell in zip(keys, row, strict=True) if cell is not None
+            )
+            + "}"
+            for rows in _rows(connection)
+            for row in rows
+        ]
+        if not self.array:
+            return "".join(f"{line}\n" for line in lines).encode()
+        return ("[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n").encode()
+
+
+def read_json(
+    connection: duckdb.DuckDBPyConnection, content: bytes, declared: Mapping[str, Type]
+) -> Json:
+    """Read a JSON file into a table whose cells are pieces of JSON.
+
+    Raises:
+        UnreadableError: it is none, or holds something else than objects.
+
+    """
+    text = content.removeprefix(_BOM)
+    array = text.lstrip()[:1] == b"["
+    try:
+        if array:
+            records = msgspec.json.decode(text, type=list[dict[str, msgspec.Raw]])
+        else:
+            records = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode_lines(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UnreadableError(
+            f"it is neither an array of objects nor one object a line: {one_line(str(error))}"
+        ) from error
+    every = tuple(dict.fromkeys([*(k for record in records for k in record), *declared]))
+    cells = {
+        name: [_text(bytes(r[name])) if name in r else None for r in records] for name in every
+    }
+    shape = pa.schema([(name, pa.string()) for name in every])
+    _put(connection, pa.table(cells, schema=shape))
+    kinds = {name: _kinds_of(cells[name]) for name in every}
+    nested = {name for name in every if None in kinds[name]}
+    columns = [_of_json(name, kinds[name], declared) for name in every if name not in nested]
+    return Json(
+        columns=tuple(columns),
+        every=every,
+        mixed=frozenset(name for name in every if len(kinds[name]) > 1 and name not in nested),
+        array=array,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parquet:
+    """A Parquet file, which says itself what its columns are."""
+
+    columns: tuple[Column, ...]
+    every: tuple[str, ...]
+    shape: Any
+    compression: str
+    mixed: frozenset[str] = frozenset()
+
+    def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
+        """Return the file as it is to be: with its types, metadata and compression."""
+        found: Any = connection.sql(f"SELECT * FROM {SHEET} ORDER BY rowid").to_arrow_table()
+        buffer = io.BytesIO()
+        pyarrow.parquet.write_table(found.cast(self.shape), buffer, compression=self.compression)
+        return buffer.getvalue()
+
+
+def read_parquet(
+    connection: duckdb.DuckDBPyConnection, content: bytes, declared: Mapping[str, Type]
+) -> Parquet:
+    """Read a Parquet file into a table of its own types.
+
+    Raises:
+        UnreadableError: it is none.
+
+    """
+    del declared
+    try:
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        rows = file.read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UnreadableError(one_line(str(error))) from error
+    _put(connection, rows)
+    columns, every = catalogue.columns(connection, "main", SHEET)
+    groups = file.metadata.num_row_groups and file.metadata.num_columns
+    compression = file.metadata.row_group(0).column(0).compression if groups else "SNAPPY"
+    return Parquet(
+        columns=tuple(columns), every=tuple(every), shape=rows.schema, compression=compression
+    )
+
+
+READERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, bytes, Mapping[str, Type]], Sheet]] = {
+    ".csv": read_csv,
+    ".json": read_json,
+    ".ndjson": read_json,
+    ".jsonl": read_json,
+    ".parquet": read_parquet,
+}
+"""What reads a file, by its ending."""
+
+
+def _put(connection: duckdb.DuckDBPyConnection, rows: Any) -> None:
+    names = [name.lower() for name in rows.column_names]
+    repeated = next((name for name in names if names.count(name) > 1), "")
+    if not names:
+        raise UnreadableError("it has no columns; `types:` may declare some")
+    if repeated:
+        raise UnreadableError(f"two of its columns are called '{repeated}'")
+    connection.register("incoming", rows)
+    connection.execute(f"CREATE TABLE {SHEET} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[list[Any]]:
+    found = connection.execute(f"SELECT * FROM {SHEET} ORDER BY rowid")
+    while rows := found.fetchmany(_AT_ONCE):
+        yield rows
+
+
+def _kinds_of(cells: Iterable[str | None]) -> set[Type | None]:
+    """Name the types that a JSON column holds; ``None`` stands for lists and objects."""
+    begins = {cell[0] for cell in cells if cell is not None} - {"n"}
+    return {None if begin in "[{" else _KINDS.get(begin, _NUMBER) for begin in begins}
+
+
+def _of_json(name: str, kinds: set[Type | None], declared: Mapping[str, Type]) -> Column:
+    [kind, *more] = [*(kind for kind in kinds if kind), None]
+    told = declared.get(name) or (kind if kind and not any(more) else Type.TEXT)
+    bare = (_NUMBER, Type.BOOLEAN, Type.INTEGER)
+    return Column(
+        name=name,
+        type=told,
+        form=Form.JSON,
+        # A column without values is written as its type would have it.
+        in_quotes=Type.TEXT in kinds if kinds else told not in bare,
+    )
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableError("it is not in UTF-8; save it as UTF-8") from error

@@ -70,7 +70,7 @@ def settle(
     """Record outcomes and advance couplings and base by those that were written."""
     connection.execute("BEGIN")
     journal.settle(connection, run, _outcomes(outcomes))
-    gone = [o.left_key for o in outcomes if o.done and o.action.kind is Kind.DELETE]
+    gone = [(o.left_key, o.right_key) for o in outcomes if o.done and o.action.kind is Kind.DELETE]
     if gone:
         couplings.uncouple(connection, mapping.name, gone)
     done = [o for o in outcomes if o.done and o.action.kind is not Kind.DELETE]
@@ -89,11 +89,12 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
     """
     connection.execute("BEGIN")
     gone = connection.execute(
-        """SELECT left_key FROM plan."action" WHERE mapping = ? AND kind = 'uncouple'""",
+        """SELECT left_key, right_key FROM plan."action"
+        WHERE mapping = ? AND kind = 'uncouple'""",
         [mapping.name],
     ).fetchall()
     if gone:
-        couplings.uncouple(connection, mapping.name, [row[0] for row in gone])
+        couplings.uncouple(connection, mapping.name, [(left, right) for left, right in gone])
     for side in Side:
         _returned(connection, mapping, side, [])
     connection.execute(

@@ -34,7 +34,7 @@ def uncouple(
             found = couplings.find(state, mapping.name, key)
             if not found:
                 raise RunnerError(f"'{key}' is not coupled in mapping {mapping.name}")
-            couplings.uncouple(state, mapping.name, [left for left, _ in found])
+            couplings.uncouple(state, mapping.name, found)
         for left, right in found:
             typer.echo(f"Uncoupled {_pair(mapping, left, right)}.")
 

@@ -10,7 +10,7 @@ from runner import dialect, expression
 from runner.compile import compare, values
 from runner.compile.changes import change, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import ACTION, FIELD_TYPE, KEY, LABEL, PENDING, Tables
+from runner.compile.tables import ACTION, COUPLING, FIELD_TYPE, KEY, LABEL, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
@@ -227,7 +227,10 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         )
         begin, end = dialect.text(prefix), dialect.text(suffix)
         return f"""taken AS (
-    SELECT {number} AS n FROM {tables.snapshot(side)}
+    -- A key that a pair still has is taken, whatever became of its record.
+    SELECT {number} AS n FROM (
+        SELECT {KEY} FROM {tables.snapshot(side)} UNION
+        SELECT {side.value}_key FROM {COUPLING} WHERE mapping = {dialect.text(self.mapping.name)})
     WHERE starts_with({KEY}, {begin}) AND ends_with({KEY}, {end}) AND {number} IS NOT NULL
 ), untaken AS (
     SELECT n, row_number() OVER (ORDER BY n) AS position

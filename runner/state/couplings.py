@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from runner.model import BaseColumn, Side
 
 if TYPE_CHECKING:
@@ -76,6 +78,15 @@ def advance(
     ``after`` is the plan's table of what both sides hold once everything is done. A written field
     takes what the system made of it, so that its own spelling is no change the next time.
     """
+    # A system that gives a key anew has lost the record that had it: so has the pair.
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE lost AS SELECT c.left_key, c.right_key
+        FROM state.main.coupling c JOIN done d
+            ON d.coupled AND (d.left_key = c.left_key OR d.right_key = c.right_key)
+        WHERE c.mapping = ?""",
+        [mapping],
+    )
+    _forget(connection, mapping, "lost")
     connection.execute(
         """INSERT INTO state.main.coupling (mapping, left_key, right_key, run)
         SELECT ?, left_key, right_key, ? FROM done WHERE coupled""",
@@ -115,21 +126,26 @@ def find(
     return tuple((str(left), str(right)) for left, right in rows)
 
 
-def uncouple(connection: duckdb.DuckDBPyConnection, mapping: str, left_keys: Sequence[str]) -> None:
-    """Forget pairs; the records stay as they are."""
-    base = f"state.base.{_name(mapping)}"
+def uncouple(
+    connection: duckdb.DuckDBPyConnection, mapping: str, pairs: Sequence[tuple[str, str]]
+) -> None:
+    """Forget pairs of left and right key; the records stay as they are."""
+    told = [{"left_key": left, "right_key": right} for left, right in pairs]
+    connection.register("gone", pa.Table.from_pylist(told, schema=_PAIRS))
+    _forget(connection, mapping, "gone")
+    connection.unregister("gone")
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, mapping: str, pairs: str) -> None:
     known = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' AND schema_name = 'base' "
         "AND table_name = ?",
         [mapping],
     ).fetchall()
-    keys = list(left_keys)
+    chosen = f"(left_key, right_key) IN (SELECT left_key, right_key FROM {pairs})"
     if known:
-        connection.execute(f"DELETE FROM {base} WHERE list_contains(?, left_key)", [keys])
-    connection.execute(
-        "DELETE FROM state.main.coupling WHERE mapping = ? AND list_contains(?, left_key)",
-        [mapping, keys],
-    )
+        connection.execute(f"DELETE FROM state.base.{_name(mapping)} WHERE {chosen}")
+    connection.execute(f"DELETE FROM state.main.coupling WHERE mapping = ? AND {chosen}", [mapping])
 
 
 def uncoupled(
@@ -159,6 +175,7 @@ def adopt(
     )
 
 
+_PAIRS = pa.schema([("left_key", pa.string()), ("right_key", pa.string())])
 _ZEROS = {"BIGINT": "0", "DECIMAL(28,10)": "0", "BOOLEAN": "FALSE"}
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
-from runner.model import Drift, UpdateConflict
+from runner.model import DeleteConflict, Drift, UpdateConflict
 from runner.plan import Kind
 from runner.state import held
 from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, WriteKind
 from tests.fakes import Fake, fields
-from tests.world import BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
+from tests.world import AGENTS, BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -392,3 +392,29 @@ def test_a_system_that_goes_away_stops_the_run_and_what_the_other_did_is_kept(
     assert small.apply().exit_code is ExitCode.DONE
     assert small.apply().kinds() == []
     assert len(small.shop.rows["Customer"]) == len(small.desk.rows["accounts"]) == 3
+
+
+def test_a_key_that_is_given_anew_belongs_to_the_new_pair(tmp_path: Path) -> None:
+    made = world(tmp_path, AGENTS, replace(CUSTOMERS, match=(), deleted=DeleteConflict.DELETE))
+    made.shop.put("Customer", "99", Name="Anchor")
+    made.desk.put("accounts", "g1", name="First")
+    made.apply()
+    (number,) = [k for k, row in made.shop.rows["Customer"].items() if row["Name"] == "First"]
+    made.shop.remove("Customer", number)
+    made.desk.put("accounts", "g2", name="Second")
+    assert made.apply().exit_code == 0
+    # The system gave the number of the deleted record to the new one.
+    assert made.shop.rows["Customer"][number]["Name"] == "Second"
+    assert "g1" not in made.desk.rows["accounts"]
+    assert made.apply().kinds() == []
+
+
+def test_a_number_that_a_pair_still_has_is_not_free(tmp_path: Path) -> None:
+    made = world(tmp_path, AGENTS)
+    made.desk.put("users", "u1", fullname="Ann")
+    made.desk.put("users", "u2", fullname="Bo")
+    made.apply()
+    made.shop.remove("Agent", "A1")
+    made.desk.put("users", "u3", fullname="Cy")
+    made.apply()
+    assert sorted(made.shop.rows["Agent"]) == ["A2", "A3"]

@@ -32,20 +32,20 @@ def init(
 
 
 def schema(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mapping or sync.")] = "mapping",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mapping, test or sync.")] = "mapping",
 ) -> None:
-    r"""Print the JSON Schema of mappings or of sync.yaml, for editors and programs.
+    r"""Print the JSON Schema of mappings, of their cases or of sync.yaml, for editors and programs.
 
     \b
     sync-run schema mapping
-    sync-run schema sync
+    sync-run schema test
     """
     with words_for_errors():
         from runner import shipped
 
         path = shipped.folder() / "schemas" / f"{name}.schema.json"
-        if name not in {"mapping", "sync"}:
-            raise RunnerError(f"there is no schema '{name}'", hint="mapping or sync")
+        if name not in {"mapping", "test", "sync"}:
+            raise RunnerError(f"there is no schema '{name}'", hint="mapping, test or sync")
         typer.echo(path.read_text(encoding="utf-8"), nl=False)
 
 

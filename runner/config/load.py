@@ -259,7 +259,8 @@ def _files(root: Path, document: Document, problems: list[Problem]) -> Iterator[
     for n, name in enumerate([told] if isinstance(told, str) else told):
         folder = root / name
         at = document.at(("mappings",) if isinstance(told, str) else ("mappings", n))
-        files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
+        found = (p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
+        files = sorted(p for p in found if not p.stem.endswith(".test"))  # those are cases
         if not folder.is_dir():
             problems.append(Problem(at, f"there is no folder '{name}'"))
         elif not files:

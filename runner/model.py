@@ -372,6 +372,16 @@ class Mapping:
         """The entity on that side."""
         return self.left if side is Side.LEFT else self.right
 
+    @property
+    def refers_to(self) -> tuple[str, ...]:
+        """The mappings whose pairs this one needs to know, each once."""
+        named = (
+            *(lookup.mapping for rule in self.fields for lookup in rule.lookups),
+            self.coupled_by,
+            *(end.comes_with for end in (self.left, self.right)),
+        )
+        return tuple(dict.fromkeys(name for name in named if name))
+
 
 RECORDS = "records"
 """The system that the records of mappings are in (``ensure:``)."""

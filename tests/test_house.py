@@ -48,7 +48,7 @@ def test_secrets_are_revealed_in_one_place() -> None:
     assert places == {"connectors/http.py"}
 
 
-@pytest.mark.parametrize("name", ["mapping", "sync"])
+@pytest.mark.parametrize("name", ["mapping", "sync", "test"])
 def test_every_key_of_a_schema_is_described(name: str) -> None:
     path = shipped.folder() / "schemas" / f"{name}.schema.json"
     schema = json.loads(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import couple, project, serve, walk
+from runner.cli import cases, couple, project, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -54,6 +54,7 @@ def common(
 
 app.command()(project.init)
 app.command()(walk.validate)
+app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
 app.command()(couple.couple)

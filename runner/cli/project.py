@@ -39,10 +39,10 @@ def init(
 def schema(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="mapping, sync, project or reference.")
+        str, typer.Argument(metavar="NAME", help="mapping, test, sync, project or reference.")
     ] = "mapping",
 ) -> None:
-    r"""Print the JSON Schema of mappings or of sync.yaml, for editors and programs.
+    r"""Print the JSON Schema of mappings, of their cases or of sync.yaml, for editors and programs.
 
     `project` is that of mappings with the names of the entities and fields that the project's
     systems tell: point the first line of a mapping at it, and the editor completes them.
@@ -51,6 +51,7 @@ def schema(
     \b
     sync-run schema mapping
     sync-run schema project > schemas/project.schema.json
+    sync-run schema test
     """
     with words_for_errors():
         from runner import shipped
@@ -60,7 +61,7 @@ def schema(
             return path.read_text(encoding="utf-8")
 
         match name:
-            case "mapping" | "sync":
+            case "mapping" | "test" | "sync":
                 text = read(name)
             case "project":
                 made = asyncio.run(_project_schema(context, json.loads(read("mapping"))))
@@ -70,7 +71,7 @@ def schema(
 
                 text = reference(json.loads(read("mapping")), json.loads(read("sync")))
             case _:
-                hint = "mapping, sync, project or reference"
+                hint = "mapping, test, sync, project or reference"
                 raise RunnerError(f"there is no schema '{name}'", hint=hint)
         typer.echo(text, nl=False)
 

@@ -79,7 +79,7 @@ def validate(
     sync-run -C examples/quickstart validate --online
     """
     with words_for_errors():
-        project = _project(context)
+        project = the_project(context)
         notes = [*project.notes, *(asyncio.run(_advice(project)) if online else ())]
         for note in notes:
             say(f"note: {note}")
@@ -112,8 +112,8 @@ def plan(
     sync-run plan --out monday.plan
     """
     with words_for_errors():
-        project = _project(context)
-        chosen = _chosen(project, names or [])
+        project = the_project(context)
+        chosen = choose(project, names or [])
         if explain:
             asyncio.run(_explain(project, chosen))
             return
@@ -144,9 +144,9 @@ def apply(
     sync-run apply monday.plan
     """
     with words_for_errors():
-        project = _project(context)
+        project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
-        chosen = _chosen(project, [] if saved else names or [])
+        chosen = choose(project, [] if saved else names or [])
         options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
 
@@ -242,14 +242,16 @@ def _print(planned: Document, options: PlanOptions | ApplyOptions) -> None:
         typer.echo(text.plan(planned, shown=None if options.full else SHOWN, colour=colour()))
 
 
-def _project(context: typer.Context) -> Project:
+def the_project(context: typer.Context) -> Project:
+    """Load the project that the command is about."""
     from runner.config import load
 
     where: Where = context.obj
     return load(where.folder, environment=where.environment)
 
 
-def _chosen(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+def choose(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the mappings named, or all; refuse a name that is none."""
     known = tuple(mapping.name for mapping in project.mappings)
     for name in names:
         if name not in known:

@@ -193,12 +193,7 @@ def compile_project(
             of them.
 
     """
-    looked_up = {
-        lookup.mapping
-        for mapping in project.mappings
-        for field in mapping.fields
-        for lookup in field.lookups
-    } | {mapping.coupled_by for mapping in project.mappings}
+    looked_up = {name for mapping in project.mappings for name in mapping.refers_to}
     compiled: list[CompiledMapping] = []
     problems: list[Problem] = []
     for mapping in project.mappings:

@@ -319,7 +319,8 @@ def _files(root: Path, document: Document, problems: list[Problem]) -> Iterator[
         shelf = shipped.folder() / "mappings"
         folder = shelf / name.removeprefix(_STANDARD) if standard else root / name
         at = document.at(("mappings",) if isinstance(told, str) else ("mappings", n))
-        files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
+        found = (p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml"))
+        files = sorted(p for p in found if not p.stem.endswith(".test"))  # those are cases
         if not folder.is_dir():
             known = [f"{_STANDARD}{p.name}" for p in sorted(shelf.iterdir())] if standard else []
             hint = nearest(name, known) or ", ".join(known)

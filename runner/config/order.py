@@ -17,9 +17,7 @@ def ordered(mappings: tuple[Mapping, ...], problems: list[Problem]) -> tuple[Map
     needs: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
         _references(mapping, known, problems)
-        lookups = (lookup.mapping for rule in mapping.fields for lookup in rule.lookups)
-        others = [mapping.coupled_by, *(end.comes_with for end in (mapping.left, mapping.right))]
-        named = dict.fromkeys((*mapping.depends_on, *lookups, *others))
+        named = dict.fromkeys((*mapping.depends_on, *mapping.refers_to))
         needs[mapping.name] = tuple(sorted(name for name in named if name in known))
     done: dict[str, Mapping] = {}
     for name in sorted(known):

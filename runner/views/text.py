@@ -127,7 +127,7 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
 def _action(action: Document, paint: Paint) -> list[str]:
     symbol, code = _SYMBOLS[action["action"]]
     keys = [f"{system} {key}" for system, key in action["keys"].items() if key]
-    name = f" {_quoted(action['label'])}" if action["label"] else ""
+    name = f" {quoted(action['label'])}" if action["label"] else ""
     where = f" in {action['system']}" if action["system"] else ""
     lines = [f"  {paint(symbol, code)} {action['action']}{where}  {' ↔ '.join(keys)}{name}"]
     if action["reason"]:
@@ -142,13 +142,13 @@ def _action(action: Document, paint: Paint) -> list[str]:
 
 
 def _changes(action: Document, paint: Paint) -> list[str]:
-    width = max((_width(change["field"]) for change in action["fields"]), default=0)
+    width = max((breadth(change["field"]) for change in action["fields"]), default=0)
     lines = []
     for change in action["fields"]:
-        new = "(known after apply)" if change["known_after_apply"] else _quoted(change["new"])
-        old = "" if action["action"] == "create" else f"{_quoted(change['old'])} → "
+        new = "(known after apply)" if change["known_after_apply"] else quoted(change["new"])
+        old = "" if action["action"] == "create" else f"{quoted(change['old'])} → "
         drift = paint("  (edited there, overwritten)", "35") if change["drift"] else ""
-        lines.append(f"      {_padded(change['field'], width)}  {old}{new}{drift}")
+        lines.append(f"      {padded(change['field'], width)}  {old}{new}{drift}")
     return lines
 
 
@@ -159,8 +159,8 @@ def _clashes(action: Document) -> list[str]:
         base = change["left_base"] if change["left_base"] is not None else change["right_base"]
         lines.append(f"      {change['left'] or '='} / {change['right'] or '='}")
         rows = (("base", base), (left, change["left_value"]), (right, change["right_value"]))
-        width = max(_width(name) for name, _ in rows)
-        lines += [f"        {_padded(name, width)}  {_quoted(value)}" for name, value in rows]
+        width = max(breadth(name) for name, _ in rows)
+        lines += [f"        {padded(name, width)}  {quoted(value)}" for name, value in rows]
     return lines
 
 
@@ -185,7 +185,8 @@ def _plural(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _quoted(value: str | None) -> str:
+def quoted(value: str | None) -> str:
+    """Write a value on one line, in quotes, cut where it is very long; ``(blank)`` for none."""
     if value is None:
         return "(blank)"
     text = (
@@ -195,19 +196,21 @@ def _quoted(value: str | None) -> str:
     return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}…'"
 
 
-def _width(text: str) -> int:
+def breadth(text: str) -> int:
+    """How many columns of a terminal a text takes."""
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
+def padded(text: str, width: int) -> str:
+    """Fill a text up to so many columns."""
+    return text + " " * (width - breadth(text))
 
 
 def _table(rows: list[list[str]]) -> list[str]:
-    widths = [max(_width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [max(breadth(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
-            _padded(cell, width) if i == 0 else " " * (width - _width(cell)) + cell
+            padded(cell, width) if i == 0 else " " * (width - breadth(cell)) + cell
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -1,0 +1,137 @@
+"""test: the cases of mappings, without any system."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runner.cli.console import colour, say, words_for_errors
+from runner.cli.walk import Json, choose, the_project
+from runner.errors import ExitCode, RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.cases import Likeness, Result
+    from runner.model import Project, System
+
+_DESCRIBED = ("dataverse", "nav")
+"""Connectors whose systems the embedded sandbox can stand in for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which cases to play: of these mappings, and with these words in their name."""
+
+    mappings: Sequence[str]
+    words: str
+
+
+def play(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MAPPING]...", help="Mappings to test; none: all of them."),
+    ] = None,
+    *,
+    words: Annotated[
+        str, typer.Option("-k", metavar="TEXT", help="Only cases with this in their name.")
+    ] = "",
+    as_json: Json = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML, too.")
+    ] = None,
+) -> None:
+    r"""Play the cases beside the mappings (*.test.yaml). Reaches no system.
+
+    Exit codes: 0 all passed, 3 a case failed, 1 the files are wrong.
+
+    \b
+    sync-run test
+    sync-run test customers -k conflict
+    sync-run test --junit results.xml
+    """
+    with words_for_errors():
+        from runner.cases import of_results
+        from runner.views import document as documents
+        from runner.views.cases import cases, junit_xml
+
+        project = the_project(context)
+        wanted = Wanted(mappings=choose(project, names or []), words=words)
+        results = asyncio.run(_played(project, wanted))
+        document = of_results(results)
+        if junit:
+            _write(junit, junit_xml(document))
+        if as_json:
+            typer.echo(documents.encoded(document))
+        elif results:
+            typer.echo(cases(document, colour=colour()))
+        raise typer.Exit(ExitCode.RECORDS_FAILED if document["failed"] else ExitCode.DONE)
+
+
+async def _played(project: Project, wanted: Wanted) -> list[Result]:
+    from runner import cases
+
+    paths = cases.files(project)
+    if not paths:
+        say("There are no cases: a file NAME.test.yaml beside a mapping holds some.")
+        return []
+    likenesses = await _likenesses(project)
+    tests = [t for t in cases.load(project, paths, likenesses) if t.mapping.name in wanted.mappings]
+    for name in wanted.mappings:
+        if name not in {test.mapping.name for test in tests}:
+            say(f"{name} has no cases")
+    results = []
+    for test in tests:
+        of_test = [case for case in test.cases if wanted.words.lower() in case.name.lower()]
+        if of_test:
+            results += [result async for result in cases.play(project, test, of_test, likenesses)]
+    if tests and not results:
+        raise RunnerError(f"no case has '{wanted.words}' in its name")
+    return results
+
+
+async def _likenesses(project: Project) -> dict[str, Likeness]:
+    """Say what each system is like without asking it: as an empty sandbox describes itself."""
+    from runner.cases import Likeness
+    from runner.cli.wiring import connected, records_of
+    from runner.connectors.nav_writer import BLANKS
+    from runner.connectors.records import Records
+    from runner.model import RECORDS
+
+    entities = {(end.system, end.entity) for m in project.mappings for end in (m.left, m.right)}
+    found = {system.name: Likeness() for system in project.systems}
+    own = records_of(project)
+    described = await Records(own).describe(tuple(own))
+    found[RECORDS] = Likeness(types={kind.name: kind for kind in described})
+    with TemporaryDirectory(prefix="sync-run-") as folder:
+        known = tuple(_sandboxed(s) for s in project.systems if s.connector in _DESCRIBED)
+        staged = replace(project, systems=known, state=Path(folder) / "state.duckdb")
+        async with connected(staged) as connectors:
+            for system in known:
+                connector = connectors[system.name]
+                names = sorted(entity for name, entity in entities if name == system.name)
+                types = await connector.describe(names)
+                found[system.name] = Likeness(
+                    types={kind.name: kind for kind in types},
+                    client_keys=connector.capabilities.client_keys,
+                    blanks=BLANKS if system.connector == "nav" else {},
+                )
+    return found
+
+
+def _sandboxed(system: System) -> System:
+    company = "Cases" if system.company else ""
+    return replace(system, url=f"sandbox:{system.name}", company=company, auth=None, seed=None)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunnerError(f"{path} cannot be written: {error.strerror}") from error

@@ -15,7 +15,7 @@ from runner.errors import ExitCode
 from tests.cli.quickstart import quickstart
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -115,7 +115,7 @@ def test_some_cases_alone(tmp_path: Path) -> None:
             "'Nmae'",
         ),
         (
-            "test: customers\ncases:\n  - {name: a, given: {nvv: [{Name: x}]}, expect: {crm: []}}\n",
+            "test: customers\ncases: [{name: a, given: {nvv: [{Name: x}]}, expect: {nav: []}}]\n",
             "unknown key 'nvv' — did you mean 'nav'?",
         ),
         (

@@ -22,6 +22,7 @@ from runner.model import (
     Side,
     Template,
     Text,
+    When,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Binder:
         fields = tuple(entry for entry in bound if entry is not None)
         self._written_twice(fields)
         create = frozenset(self._create(direction, sides))
+        self._never_written(fields, create)
         mapping = Mapping(
             name=value["mapping"],
             direction=direction,
@@ -253,6 +255,16 @@ class Binder:
         except expression.ExpressionError as error:
             self._say(path, f"the {path[-1]} is wrong: {error}")
         return Text(text=text, at=self.document.at(path))
+
+    def _never_written(self, fields: tuple[FieldMapping, ...], create: frozenset[Side]) -> None:
+        """Note fields that only new records take, where there are none."""
+        if self._told("delete", "fail") == "restore":
+            return
+        for rule in fields:
+            sides = {side for side in Side if rule.direction.to(side)}
+            if rule.when is When.CREATE and not sides & create:
+                what = "never written: the field is for new records, and none are created"
+                self.notes.append(Problem(rule.at, what))
 
     def _written_twice(self, fields: tuple[FieldMapping, ...]) -> None:
         for side in Side:

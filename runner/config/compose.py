@@ -37,6 +37,17 @@ def laid_on(below: Document, above: Document) -> Document:
     return Document(below.file, found.value, values, found.keys)
 
 
+def unused(documents: Sequence[Document]) -> Iterator[Problem]:
+    """Note groups that no file uses."""
+    shaped = [d for d in documents if isinstance(d.value, dict)]
+    entries = [entry for d in shaped for entry in d.value.get("fields") or () if _uses(entry)]
+    used = {str(entry["use"]) for entry in entries}
+    for document in shaped:
+        if "group" in document.value and str(document.value["group"]) not in used:
+            at, name = document.at(("group",)), document.value["group"]
+            yield Problem(at, f"unused group: nothing says `use: {name}`")
+
+
 def composed(
     documents: Sequence[Document], environment: str, systems: Sequence[str], problems: list[Problem]
 ) -> Iterator[Document]:

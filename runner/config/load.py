@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from runner import shipped
 from runner.config.bind import Binder
 from runner.config.check import check, side_without
-from runner.config.compose import composed, laid_on
+from runner.config.compose import composed, laid_on, unused
 from runner.config.fields import KEYS
 from runner.config.order import ordered
 from runner.config.read import Document, read
@@ -273,6 +273,7 @@ def _mappings(
     named: dict[str, Mapping] = {}
     files = [_read(file, problems, root) for file in _files(root, document, problems)]
     read = [found for found in files if found is not None]
+    notes += unused(read)
     before = len(problems)
     whole = list(composed(read, environment, systems, problems))
     # What could not be put together would be told again, in other words, of the whole.

@@ -192,3 +192,16 @@ def test_the_order_of_files_never_matters(tmp_path: Path) -> None:
         loaded = load(folder)
         found.add((digest(loaded), tuple(mapping.name for mapping in loaded.mappings)))
     assert [names for _, names in found] == [("customers", "units", "items")]
+
+
+def test_what_is_never_used_is_noted(tmp_path: Path) -> None:
+    text = CUSTOMERS.replace("  - {use: address, conflict: newest}\n", "")
+    text = text.replace("crm: fax}", "crm: fax, when: create}") + "create: []\n"
+    text += "defaults: {nav: {Language_Code: ENU}}\n"
+    notes = load(project(tmp_path, customers=text, address=ADDRESS)).notes
+    assert [str(note) for note in notes] == [
+        "mappings/address.yaml:1:8: unused group: nothing says `use: address`",
+        "mappings/customers.yaml:7:5: never written: the field is for new records, "
+        "and none are created",
+        "mappings/customers.yaml:9:12: unused template: nothing is ever created in nav",
+    ]

@@ -129,10 +129,16 @@ class Auth:
     """How to be let in. Each value is the name of an environment variable, never a secret.
 
     ``token_env`` alone is a bearer token, ``user`` with ``password_env`` is HTTP basic (for NAV
-    the password is the web service access key).
+    the password is the web service access key). ``client_id`` is an application of Microsoft Entra
+    in ``tenant``, with the secret in ``secret_env``; without one a person signs in by a code.
+    ``authority`` is where tokens are given, empty for Microsoft's public one.
     """
 
     token_env: str = ""
+    tenant: str = ""
+    client_id: str = ""
+    secret_env: str = ""
+    authority: str = ""
     user: str = ""
     password_env: str = ""
 

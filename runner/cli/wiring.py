@@ -6,10 +6,12 @@ import os
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 
 from runner import run, sandbox
+from runner.cli.console import say
 from runner.connectors.cells import Rules
 from runner.connectors.dataverse import Dataverse
 from runner.connectors.folder import Folder
@@ -19,6 +21,7 @@ from runner.connectors.records import Records
 from runner.connectors.secret import Secret
 from runner.connectors.storage import Database
 from runner.connectors.tables import Tables
+from runner.connectors.tokens import PUBLIC, Application, Entra
 from runner.errors import ConfigError, Problem
 from runner.model import RECORDS, Side
 from runner.state import held
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
     from runner.connectors.protocol import Connector
     from runner.connectors.records import Rows
+    from runner.connectors.tokens import Tokens
     from runner.events import Tell
-    from runner.model import Project, System
+    from runner.model import Auth, Project, System
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HOST = "http://sandbox"
@@ -142,14 +146,31 @@ def _credentials(system: System) -> Credentials | None:
         return None
     if auth.token_env:
         return Credentials(token=Secret(os.environ[auth.token_env]))
+    if auth.client_id:
+        return Credentials(tokens=_tokens(system, auth))
     return Credentials(user=_put_in(auth.user), password=Secret(os.environ[auth.password_env]))
+
+
+def _tokens(system: System, auth: Auth) -> Tokens:
+    """Ask Entra for tokens; what they are for is the system's own address (A1)."""
+    there = urlsplit(_put_in(system.url))
+    application = Application(
+        tenant=_put_in(auth.tenant),
+        client_id=_put_in(auth.client_id),
+        secret=Secret(os.environ[auth.secret_env]) if auth.secret_env else None,
+        authority=_put_in(auth.authority) or PUBLIC,
+    )
+    scope = f"{there.scheme}://{there.netloc}/.default"
+    return Entra(system.name, application, scope, tell=say)
 
 
 def _unset(system: System) -> list[Problem]:
     auth = system.auth
-    texts = (system.url, system.company, auth.user if auth else "")
+    texts = [system.url, system.company]
+    texts += [auth.user, auth.tenant, auth.client_id, auth.authority] if auth else []
     names = [name for text in texts for name in _REFERENCE.findall(text)]
-    names += [name for name in (auth.token_env, auth.password_env) if name] if auth else []
+    secrets = (auth.token_env, auth.password_env, auth.secret_env) if auth else ()
+    names += [name for name in secrets if name]
     return [
         Problem(
             system.at, f"environment variable {name} is not set", f"system '{system.name}' needs it"

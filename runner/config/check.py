@@ -82,7 +82,7 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
             yield Problem(at, f"{_shown(value)} is not known here", hint)
         case "anyOf" | "oneOf":
             yield from _best(document, error)
-        case "pattern" if path[-1:] in (("token",), ("password",)):
+        case "pattern" if path[-1:] in (("token",), ("password",), ("secret",)):
             # What stands there may be a secret: it is not repeated.
             yield Problem(at, "a secret must not stand in the file", _said(error))
         case "pattern":

@@ -165,12 +165,19 @@ def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterato
         yield system
 
 
-def _auth(value: dict[str, str]) -> Auth:
+def _auth(value: dict[str, Any]) -> Auth:
     def name(text: str) -> str:
         return text.removeprefix("${").removesuffix("}")
 
     if "token" in value:
         return Auth(token_env=name(value["token"]))
+    if "client_id" in value:
+        return Auth(
+            tenant=value["tenant"],
+            client_id=value["client_id"],
+            secret_env=name(value.get("secret", "")),
+            authority=value.get("authority", ""),
+        )
     return Auth(user=value["user"], password_env=name(value["password"]))
 
 

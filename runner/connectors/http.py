@@ -11,7 +11,7 @@ import asyncio
 import re
 from base64 import b64encode
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from runner.connectors.secret import Secret
+    from runner.connectors.tokens import Tokens
 
     Transport = Callable[[], httpx.AsyncBaseTransport]
 
@@ -49,9 +50,10 @@ _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are: a bearer token, or a user with a password; neither: nobody."""
+    """Who we are: a bearer token, one that is renewed, or a user with a password; else nobody."""
 
     token: Secret | None = None
+    tokens: Tokens | None = None
     user: str = ""
     password: Secret | None = None
 
@@ -63,6 +65,10 @@ class Credentials:
             pair = f"{self.user}:{self.password.reveal()}"
             return f"Basic {b64encode(pair.encode()).decode()}"
         return ""
+
+    async def current(self) -> Credentials:
+        """Return credentials that hold now, with the token of this moment."""
+        return self if self.tokens is None else replace(self, token=await self.tokens.current())
 
     def hidden(self, text: str) -> str:
         """Take what is secret out of a text, should a server or a library have repeated it."""
@@ -142,6 +148,9 @@ class Client:
                 reply = await self._send(request)
                 if reply.status == HTTPStatus.OK:
                     return understood(reply.content)
+                if self._renewable(reply) and tries.first_refusal():
+                    self._renew()
+                    continue
                 if reply.status not in _AGAIN:
                     raise self._refusal(request, reply)
                 why = reply.fault.words
@@ -172,6 +181,7 @@ class Client:
                 await tries.again(reply.fault.words, reply)
             elif reply.status == HTTPStatus.UNAUTHORIZED and tries.first_refusal():
                 # 401 comes before anything is done, so that it is safe to ask once more (D44).
+                self._renew()
                 continue
             elif reply.status == HTTPStatus.UNAUTHORIZED or _elsewhere(reply):
                 raise self._refusal(request, reply)
@@ -196,16 +206,19 @@ class Client:
     async def _send(self, request: Request) -> Reply:
         async with self._worker() as client:
             await self._standstill.over()
+            known = await self._credentials.current()
             try:
                 with translated():
-                    response = await client.send(self._made(client, request))
+                    response = await client.send(self._made(client, request, known))
             except NotSentError as error:
                 if not error.hopeless:
                     raise
                 raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
         return Reply(response.status_code, response.headers, response.content)
 
-    def _made(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
+    def _made(
+        self, client: httpx.AsyncClient, request: Request, known: Credentials
+    ) -> httpx.Request:
         """Make a request whose URL is sent as it stands; what the library rewrites is put beside.
 
         A page cookie is refused if a single letter of it was changed (D36).
@@ -214,8 +227,8 @@ class Client:
         target = quote(_ORIGIN.sub("", request.url, count=1), safe=_VISIBLE).encode("ascii")
         exactly = {} if url.raw_path == target else {"target": target}
         headers = dict(request.headers)
-        if self._credentials.authorization():
-            headers["Authorization"] = self._credentials.authorization()
+        if known.authorization():
+            headers["Authorization"] = known.authorization()
         return client.build_request(
             request.method, url, headers=headers, content=request.content, extensions=exactly
         )
@@ -244,6 +257,14 @@ class Client:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
         )
+
+    def _renewable(self, reply: Reply) -> bool:
+        """Whether another token may let us in."""
+        return reply.status == HTTPStatus.UNAUTHORIZED and self._credentials.tokens is not None
+
+    def _renew(self) -> None:
+        if self._credentials.tokens is not None:
+            self._credentials.tokens.refused()
 
     def _held_off(self, reply: Reply) -> bool:
         """Whether the server says that it did nothing, and that we are to come back later."""
@@ -323,7 +344,7 @@ def _check(system: str, url: str, credentials: Credentials, *, in_process: bool)
     if "@" in there.netloc:
         hint = "put them under `auth:`, which never shows them"
         raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
-    known = credentials.authorization()
+    known = bool(credentials.authorization()) or credentials.tokens is not None
     if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
         raise SystemUnavailableError(
             system, "plain http would show the password to the network", hint="use https"

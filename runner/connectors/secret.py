@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 class Secret:
-    """A token, password or key. It prints ``****``; only ``http.py`` reveals it.
+    """A token, password or key. It prints ``****``; only ``http.py`` and ``tokens.py`` reveal it.
 
     No dataclass: ``asdict`` and the like would lay open what it holds.
     """

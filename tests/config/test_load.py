@@ -9,6 +9,7 @@ import pytest
 from runner.config import digest, load
 from runner.errors import ConfigError, RunnerError
 from runner.model import (
+    Auth,
     DeleteConflict,
     Direction,
     Drift,
@@ -108,3 +109,11 @@ def test_values_are_paired_and_each_means_one_thing_where_it_travels(tmp_path: P
     one_way = both.replace("values:", "direction: nav -> crm, values:")
     (mapping,) = load(project(tmp_path / "one-way", one_way)).mappings
     assert mapping.fields[0].values == (("NET30", 1), ("NET60", 1))
+
+
+def test_an_application_of_entra_is_named_by_its_environment(tmp_path: Path) -> None:
+    auth = 'auth: {tenant: contoso.com, client_id: "${APP}", secret: "${APP_SECRET}"}'
+    sync = SYNC.replace('url: "sandbox:crm"', f"url: https://crm.example, {auth}")
+    assert sync != SYNC
+    found = load(project(tmp_path, MAPPING, sync)).system("crm").auth
+    assert found == Auth(tenant="contoso.com", client_id="${APP}", secret_env="APP_SECRET")

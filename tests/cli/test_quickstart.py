@@ -213,8 +213,10 @@ def test_init_writes_a_project_that_runs(tmp_path: Path) -> None:
     assert made.run("init", str(made.folder)).exit_code == 0
     assert "4 mappings are valid" in made.run("validate").stdout
     assert made.plan()["changes"] == 508
-    for mapping in (made.folder / "mappings").glob("*.yaml"):
-        assert "$schema=../schemas/mapping.schema.json" in mapping.read_text().splitlines()[0]
+    for file in (made.folder / "mappings").glob("*.yaml"):
+        kind = "test" if ".test." in file.name else "mapping"
+        assert f"$schema=../schemas/{kind}.schema.json" in file.read_text().splitlines()[0]
+    assert "All 63 cases passed." in made.run("test").stdout
     again = made.run("init", str(made.folder))
     assert again.exit_code == ExitCode.UNUSABLE
 

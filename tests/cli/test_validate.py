@@ -75,7 +75,8 @@ def test_the_schema_of_a_project_knows_the_systems_names(tmp_path: Path) -> None
     Draft202012Validator.check_schema(schema)
     assert "accounts" in schema["properties"]["crm"]["properties"]["entity"]["enum"]
     validator = Draft202012Validator(schema)
-    for file in sorted((tmp_path / "mappings" / "nav-sales").glob("*.yaml")):
+    files = (tmp_path / "mappings" / "nav-sales").glob("*.yaml")
+    for file in sorted(file for file in files if ".test." not in file.name):
         document = read(file.name, file.read_bytes())
         assert [e.message for e in validator.iter_errors(document.value)] == []  # type: ignore[union-attr]
     changed(tmp_path, "customers", "crm: telephone1}", "crm: telephon1}")

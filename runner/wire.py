@@ -78,6 +78,19 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """What a system says of itself and of us.
+
+    ``where`` is its address, ``who`` the user that our writes will show. ``ahead`` counts the
+    seconds by which its clock is ahead of ours (negative: behind); ``None`` where it tells no time.
+    """
+
+    where: str
+    who: str
+    ahead: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireQuery:
     """Rows of one entity: which fields, and which rows.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, project, serve, walk
+from runner.cli import cases, couple, ping, project, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -61,6 +61,7 @@ app.command()(couple.couple)
 app.command()(couple.uncouple)
 app.command()(project.schema)
 app.command()(serve.sandbox)
+app.command()(ping.ping)
 
 
 def main() -> None:

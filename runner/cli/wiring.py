@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from runner.connectors.protocol import Connector
+    from runner.connectors.protocol import Introduced
     from runner.connectors.records import Rows
     from runner.connectors.tokens import Tokens
     from runner.events import Tell
@@ -43,7 +43,7 @@ _HOST = "http://sandbox"
 
 
 @asynccontextmanager
-async def connected(project: Project) -> AsyncIterator[dict[str, Connector]]:
+async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
     """Connect to every system of the project; the connections are given back at the end.
 
     Raises:
@@ -86,7 +86,7 @@ def sandbox_app(project: Project, system: System) -> ASGIApp:
     return sandbox.nav(database, seed=system.seed, company=_put_in(system.company))
 
 
-def _tables(project: Project, system: System) -> Connector:
+def _tables(project: Project, system: System) -> Introduced:
     """Tables know their rows by what the mappings call their key."""
     path = project.root / _put_in(system.url)
     mine = [
@@ -107,7 +107,7 @@ def _tables(project: Project, system: System) -> Connector:
     return Tables(system.name, storage(system.name, path, rules, system.seed))
 
 
-def _connector(project: Project, system: System) -> Connector:
+def _connector(project: Project, system: System) -> Introduced:
     if system.connector == RECORDS:
         return Records(records_of(project))
     if system.connector in ("duckdb", "files"):

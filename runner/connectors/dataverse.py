@@ -17,7 +17,7 @@ from runner.connectors.http import Client, Request
 from runner.connectors.patience import Clock
 from runner.connectors.rows import Decoder, chosen, decoded
 from runner.connectors.writing import in_turn
-from runner.wire import Capabilities, Type
+from runner.wire import Capabilities, Greeting, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 
 _WILD = frozenset("%_[]")
 _MOST_COUNTED = 5_000
+
+
+class _WhoAmI(msgspec.Struct):
+    user: str = msgspec.field(name="UserId")
+
+
+class _User(msgspec.Struct):
+    name: str | None = msgspec.field(default=None, name="fullname")
+    domain: str | None = msgspec.field(default=None, name="domainname")
+
+
+_WHO_AM_I, _USER = msgspec.json.Decoder(_WhoAmI), msgspec.json.Decoder(_User)
 
 
 class _Counted(msgspec.Struct):
@@ -75,6 +87,21 @@ class Dataverse:
     def capabilities(self) -> Capabilities:
         """The client chooses GUIDs, so that no create can happen twice."""
         return Capabilities(client_keys=True, concurrency=self._client.workers)
+
+    async def greet(self) -> Greeting:
+        """Ask who we are, and what that user is called (A1)."""
+        known = await self._client.read(
+            self._get("WhoAmI"), lambda content: decoded(content, _WHO_AM_I)
+        )
+        path = f"systemusers({known.user})?$select=fullname,domainname"
+        found = await self._client.read(self._get(path), lambda content: decoded(content, _USER))
+        who = f"{found.name or 'nameless'} ({found.domain or known.user})"
+        return Greeting(where=self._base, who=who, ahead=self._client.ahead)
+
+    def _get(self, path: str) -> Request:
+        return Request(
+            method="GET", url=f"{self._base}/{path}", headers=odata.HEADERS, about="who we are"
+        )
 
     async def entities(self) -> Sequence[str]:
         """Ask for the names of all entity sets."""

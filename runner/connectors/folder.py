@@ -37,6 +37,11 @@ class Folder:
     def __init__(self, name: str, path: Path, rules: Rules, seed: Path | None = None) -> None:
         self._name, self._path, self._rules, self._seed = name, path, rules, seed
 
+    @property
+    def where(self) -> str:
+        """The path of the folder."""
+        return str(self._path)
+
     def names(self) -> Sequence[str]:
         """Name the files."""
         return sorted(self._files())

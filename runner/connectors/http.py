@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
@@ -104,7 +105,11 @@ class Reply:
 
 
 class Client:
-    """Connections to one system, one for each worker: a shared pool collapses as it grows."""
+    """Connections to one system, one for each worker: a shared pool collapses as it grows.
+
+    ``ahead`` is by how many seconds the system's clock was ahead of ours in its last answer;
+    ``None`` where it never told the time.
+    """
 
     def __init__(
         self,
@@ -126,6 +131,7 @@ class Client:
         self._places = asyncio.Semaphore(workers)
         self._idle: list[httpx.AsyncClient] = []
         self._trust: ssl.SSLContext | None = None
+        self.ahead: float | None = None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -214,7 +220,17 @@ class Client:
                 if not error.hopeless:
                     raise
                 raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
+        self._look_at_the_clock(response.headers.get("date", ""))
         return Reply(response.status_code, response.headers, response.content)
+
+    def _look_at_the_clock(self, told: str) -> None:
+        """Note by how many seconds the system's clock is ahead; whole seconds are told."""
+        try:
+            there = parsedate_to_datetime(told)
+        except ValueError:
+            return
+        if there.tzinfo is not None:
+            self.ahead = (there - self.clock.wall()).total_seconds()
 
     def _made(
         self, client: httpx.AsyncClient, request: Request, known: Credentials

@@ -19,7 +19,7 @@ from runner.connectors.problems import UnreadableError
 from runner.connectors.rows import Column, Decoder, chosen, decoded
 from runner.connectors.writing import in_turn
 from runner.errors import nearest
-from runner.wire import Capabilities, Type
+from runner.wire import Capabilities, Greeting, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -54,6 +54,7 @@ class Nav:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._base, self._company = base_url.rstrip("/"), company
+        self._user = credentials.user if credentials else ""
         self._client = Client(
             name,
             self._base,
@@ -69,6 +70,15 @@ class Nav:
     def capabilities(self) -> Capabilities:
         """Keys come from number series, or from the record; table locks keep requests few."""
         return Capabilities(client_keys=False, concurrency=self._client.workers)
+
+    async def greet(self) -> Greeting:
+        """Look for the company; NAV tells nobody who they are, but whoever gets in is the user."""
+        await self._check_company()
+        return Greeting(
+            where=f"{self._base} (company {self._company})",
+            who=self._user or "whoever the token speaks for",
+            ahead=self._client.ahead,
+        )
 
     async def entities(self) -> Sequence[str]:
         """Read the names of the published pages."""

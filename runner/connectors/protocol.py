@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from runner.wire import Capabilities, EntityType, Outcome, Page, WireQuery, Write
+    from runner.wire import Capabilities, EntityType, Greeting, Outcome, Page, WireQuery, Write
 
 
 class Connector(Protocol):
@@ -21,10 +21,6 @@ class Connector(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the system can do."""
-        ...
-
-    async def entities(self) -> Sequence[str]:
-        """Name all entities, as mappings name them."""
         ...
 
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
@@ -50,4 +46,19 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Give back the connections."""
+        ...
+
+
+class Introduced(Connector, Protocol):
+    """A connector that people can ask about its system; no run needs these answers.
+
+    Raises as ``Connector`` does.
+    """
+
+    async def greet(self) -> Greeting:
+        """Say who and where we are."""
+        ...
+
+    async def entities(self) -> Sequence[str]:
+        """Name all entities, as mappings name them."""
         ...

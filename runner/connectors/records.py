@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.wire import Capabilities, EntityType, FieldType, Page, Rejected, Type
+from runner.wire import Capabilities, EntityType, FieldType, Greeting, Page, Rejected, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,6 +28,10 @@ class Records:
     def capabilities(self) -> Capabilities:
         """There is nothing to be created."""
         return Capabilities(client_keys=False, concurrency=1)
+
+    async def greet(self) -> Greeting:
+        """Say that these records are in mappings."""
+        return Greeting(where="the mappings", who="their author")
 
     async def entities(self) -> Sequence[str]:
         """Name the mappings that hold records."""

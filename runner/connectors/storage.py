@@ -50,6 +50,11 @@ class Storage(Protocol):
     cannot be used.
     """
 
+    @property
+    def where(self) -> str:
+        """Its place."""
+        ...
+
     def names(self) -> Sequence[str]:
         """Name all tables."""
         ...
@@ -78,6 +83,11 @@ class Database:
 
     def __init__(self, name: str, path: Path, rules: Rules, seed: Path | None = None) -> None:
         self._name, self._path, self._rules, self._seed = name, path, rules, seed
+
+    @property
+    def where(self) -> str:
+        """The path of the file."""
+        return str(self._path)
 
     def names(self) -> Sequence[str]:
         """Name all tables."""

@@ -16,7 +16,7 @@ from runner.connectors.cells import TEXTUAL, literal, text_of
 from runner.connectors.storage import first_line
 from runner.connectors.table_writer import of_page, page_of
 from runner.errors import SystemUnavailableError
-from runner.wire import Capabilities, Unknown
+from runner.wire import Capabilities, Greeting, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -57,6 +57,11 @@ class Tables:
         keys = [table.key for table in self._known.values()]
         guids = all(key.type in TEXTUAL and not key.filled for key in keys)
         return Capabilities(client_keys=bool(keys) and guids, concurrency=1)
+
+    async def greet(self) -> Greeting:
+        """Say where the tables are; they are as much ours as their files."""
+        await asyncio.to_thread(self._storage.names)
+        return Greeting(where=self._storage.where, who="the user of this process")
 
     async def entities(self) -> Sequence[str]:
         """Name all tables."""

@@ -129,9 +129,10 @@ class Auth:
     """How to be let in. Each value is the name of an environment variable, never a secret.
 
     ``token_env`` alone is a bearer token, ``user`` with ``password_env`` is HTTP basic (for NAV
-    the password is the web service access key). ``client_id`` is an application of Microsoft Entra
-    in ``tenant``, with the secret in ``secret_env``; without one a person signs in by a code.
-    ``authority`` is where tokens are given, empty for Microsoft's public one.
+    the password is the web service access key), or Windows' own way with ``ntlm``. ``client_id``
+    is an application of Microsoft Entra in ``tenant``, with the secret in ``secret_env``; without
+    one a person signs in by a code. ``authority`` is where tokens are given, empty for
+    Microsoft's public one.
     """
 
     token_env: str = ""
@@ -141,6 +142,7 @@ class Auth:
     authority: str = ""
     user: str = ""
     password_env: str = ""
+    ntlm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

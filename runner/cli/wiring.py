@@ -148,7 +148,8 @@ def _credentials(system: System) -> Credentials | None:
         return Credentials(token=Secret(os.environ[auth.token_env]))
     if auth.client_id:
         return Credentials(tokens=_tokens(system, auth))
-    return Credentials(user=_put_in(auth.user), password=Secret(os.environ[auth.password_env]))
+    password = Secret(os.environ[auth.password_env])
+    return Credentials(user=_put_in(auth.user), password=password, ntlm=auth.ntlm)
 
 
 def _tokens(system: System, auth: Auth) -> Tokens:

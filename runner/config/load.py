@@ -178,7 +178,8 @@ def _auth(value: dict[str, Any]) -> Auth:
             secret_env=name(value.get("secret", "")),
             authority=value.get("authority", ""),
         )
-    return Auth(user=value["user"], password_env=name(value["password"]))
+    ntlm = value.get("scheme") == "ntlm"
+    return Auth(user=value["user"], password_env=name(value["password"]), ntlm=ntlm)
 
 
 def _system_problems(

@@ -51,21 +51,35 @@ _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are: a bearer token, one that is renewed, or a user with a password; else nobody."""
+    """Who we are: a bearer token, one that is renewed, or a user with a password; else nobody.
+
+    ``ntlm``: the password is proved to a Windows server, once for each connection, and not sent.
+    """
 
     token: Secret | None = None
     tokens: Tokens | None = None
     user: str = ""
     password: Secret | None = None
+    ntlm: bool = False
 
     def authorization(self) -> str:
         """What each request carries; empty for nobody."""
         if self.token is not None:
             return f"Bearer {self.token.reveal()}"
-        if self.password is not None:
+        if self.password is not None and not self.ntlm:
             pair = f"{self.user}:{self.password.reveal()}"
             return f"Basic {b64encode(pair.encode()).decode()}"
         return ""
+
+    def handshake(self) -> httpx.Auth | None:
+        """What a connection is opened with; ``None`` where each request says who we are."""
+        if not self.ntlm or self.password is None:
+            return None
+        # Imported where it is needed: it brings the cryptography of Windows along.
+        from httpx_ntlm import HttpNtlmAuth  # noqa: PLC0415
+
+        found: httpx.Auth = HttpNtlmAuth(self.user, self.password.reveal())
+        return found
 
     async def current(self) -> Credentials:
         """Return credentials that hold now, with the token of this moment."""
@@ -264,6 +278,7 @@ class Client:
             self._trust = httpx.create_ssl_context()
         waits = self.patience
         return httpx.AsyncClient(
+            auth=self._credentials.handshake(),
             verify=self._trust or False,
             transport=self._transport() if self._transport else None,
             timeout=httpx.Timeout(waits.answer, connect=waits.connect, write=waits.send),
@@ -360,7 +375,7 @@ def _check(system: str, url: str, credentials: Credentials, *, in_process: bool)
     if "@" in there.netloc:
         hint = "put them under `auth:`, which never shows them"
         raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
-    known = bool(credentials.authorization()) or credentials.tokens is not None
+    known = bool(credentials.authorization() or credentials.tokens or credentials.ntlm)
     if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
         raise SystemUnavailableError(
             system, "plain http would show the password to the network", hint="use https"

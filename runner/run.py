@@ -146,7 +146,11 @@ def found(header: plan.Header) -> Report:
 
 def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
     counters = {
-        summary.name: _counted(summary, progress.counters.get(summary.name, {}) if progress else {})
+        summary.name: _counted(
+            summary,
+            progress.counters.get(summary.name, {}) if progress else {},
+            progress.not_coupled[summary.name] if progress else 0,
+        )
         for summary in header.mappings
     }
     stopped = progress.stopped if progress else ""
@@ -160,7 +164,7 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
     )
 
 
-def _counted(summary: plan.MappingSummary, done: Mapping[str, int]) -> dict[str, int]:
+def _counted(summary: plan.MappingSummary, done: Mapping[str, int], missed: int) -> dict[str, int]:
     """Count as Microsoft's job log does; records that a filter keeps out are counted apart.
 
     ``skipped`` are coupled pairs of which one left its filter: they rest until it comes back.
@@ -170,7 +174,7 @@ def _counted(summary: plan.MappingSummary, done: Mapping[str, int]) -> dict[str,
         "modified": done.get("modified", 0),
         "deleted": done.get("deleted", 0),
         "unchanged": summary.unchanged + summary.count(Kind.CONVERGE),
-        "coupled": summary.count(Kind.COUPLE),
+        "coupled": summary.count(Kind.COUPLE) - missed,
         "uncoupled": summary.count(Kind.UNCOUPLE),
         "skipped": summary.filtered.get("coupled", 0),
         "failed": done.get("failed", 0) + summary.count(*FAILURES),

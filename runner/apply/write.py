@@ -67,13 +67,15 @@ class Progress:
 
     ``moved`` holds for each record that this run wrote (system, entity, key) the ETag that the
     plan saw (``None``: there was no record yet) and the one it has now; ``missing`` the keys, with
-    their mapping, of records that were planned and not created.
+    their mapping, of records that were planned and not created; ``not_coupled`` how many planned
+    pairs of a mapping did not come about.
     """
 
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     moved: dict[tuple[str, str, str], tuple[str | None, str]] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
+    not_coupled: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
 
 
@@ -283,6 +285,7 @@ class _Writer:
             counters[_COUNTERS[outcome.action.kind]] += 1
             return
         counters["failed"] += 1
+        self.progress.not_coupled[self.mapping.name] += outcome.action.kind is Kind.COUPLE
         if outcome.action.kind in (Kind.CREATE, Kind.COUPLE):
             key = (
                 outcome.action.left_key

@@ -221,14 +221,26 @@ class _Service:
         body = dataverse_rules.created(entity, key, self.now)
         body.update(dataverse_rules.values(self.store, entity, given, creating=True))
         body[entity.key] = key
+        if entity.logical == "uomschedule" and not body.get("baseuomname"):
+            raise Refusal(400, "0x80043810", "The base unit name is missing.")
         dataverse_rules.must_hold(self.store, entity, body, key, creating=True)
         row = self._put(entity, key, dataverse_rules.computed(entity, body))
+        if entity.logical == "uomschedule":
+            self._create_base_unit(key, body["baseuomname"])
         place = f"{self.call.root}/{entity.set}({key})"
         if self._represented():
             shown = self._shown(entity, row, self._selected(entity))
             context = f"{self.call.root}/$metadata#{entity.set}/$entity"
             return answer(201, {"@odata.context": context, **shown}, **self._applied())
         return answer(204, None, OData_EntityId=place)
+
+    def _create_base_unit(self, schedule: str, name: str) -> None:
+        """Make the unit that a new unit group has at once (protocols A15)."""
+        unit, key = dataverse_metadata.entities()["uom"], _new_guid()
+        body = dataverse_rules.created(unit, key, self.now)
+        body |= {"name": name, "quantity": 1, "isschedulebaseuom": True}
+        body |= {"_uomscheduleid_value": schedule, "_uomscheduleid_type": "uomschedule"}
+        self._put(unit, key, body)
 
     def _put(self, entity: Entity, key: str, body: Body) -> Row:
         body["modifiedon"] = dataverse_rules.stamp(self.now)

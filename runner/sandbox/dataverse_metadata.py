@@ -148,7 +148,7 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
                 "IsValidForUpdate": a.update,
                 "IsValidForRead": True,
                 "RequiredLevel": {
-                    "Value": "ApplicationRequired" if a.required else "None",
+                    "Value": _level(a),
                     "CanBeChanged": True,
                 },
             }
@@ -165,6 +165,14 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
             for target, name in (a.targets or {}).items()
         ]
     return told
+
+
+def _level(attribute: Attribute) -> str:
+    """Say who wants a value: the application of its user, or the system, which fills it itself."""
+    if not attribute.required:
+        return "None"
+    own = attribute.type in ("State", "Status", "Uniqueidentifier")
+    return "SystemRequired" if own else "ApplicationRequired"
 
 
 def _told(field: str, value: Any) -> Any:

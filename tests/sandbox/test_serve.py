@@ -34,8 +34,10 @@ def test_a_connector_pages_over_loopback(tmp_path: Path) -> None:
 
     async def walk() -> list[str | int | bool | None]:
         running = asyncio.create_task(served.serve())
-        while not served.started:  # noqa: ASYNC110 - uvicorn tells it by this flag alone
+        # Uvicorn tells it by this flag alone; where it cannot start, it ends.
+        while not served.started and not running.done():  # noqa: ASYNC110
             await asyncio.sleep(0)
+        assert served.started
         url = f"http://127.0.0.1:{port}/crm{sandbox.DATAVERSE_PATH}"
         connector = Dataverse("crm", url, Credentials(token=Secret(sandbox.TOKEN)), page_size=3)
         try:

@@ -313,6 +313,8 @@ class Client:
                 hint = "give the connection's user the permissions that the mappings need"
             case HTTPStatus.NOT_FOUND:
                 hint = "check `url:` of the system, and that the entity is published"
+            case HTTPStatus.BAD_REQUEST if "$filter=" in request.url:
+                hint = "if it cannot filter by this, `read: all` on that side of the mapping helps"
             case _ if _elsewhere(reply):
                 there = urlsplit(reply.headers.get("location", "")).netloc
                 what += f": it sends us to {there or 'another path'}"

@@ -111,7 +111,9 @@ class Entra:
         except _GARBLED as error:
             words = one_line(str(error)) or type(error).__name__
             raise SystemUnavailableError(
-                self._system, f"{self._authority} gives no token: {self._hidden(words)}"
+                self._system,
+                f"{self._authority} gives no token: {self._hidden(words)}",
+                hint="can it be reached from here? A proxy or firewall may be in the way",
             ) from None
         if "access_token" not in result:
             told = result.get("error_description") or result.get("error") or "it says nothing"

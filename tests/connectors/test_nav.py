@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+import httpx
 import msgspec
 import pytest
 
@@ -310,3 +312,26 @@ def test_the_key_of_a_create_without_answer_comes_from_its_headers(tmp_path: Pat
         await connector.close()
 
     run(scenario())
+
+
+def test_a_filter_that_nav_refuses_can_be_left_to_us(tmp_path: Path) -> None:
+    def refusing(inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        class Refusing(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                if b"$filter" in request.url.query:
+                    fault = {"error": {"code": "BadRequest", "message": "cannot filter by this"}}
+                    return httpx.Response(400, json=fault)
+                return await inner.handle_async_request(request)
+
+        return Refusing()
+
+    connector, _, _ = nav(tmp_path, refusing)
+    query = NAV.query("Name", filter="Name == 'Alpha'")
+
+    async def read() -> list[object]:
+        return [page async for page in connector.pages(query)]
+
+    with pytest.raises(SystemUnavailableError) as caught:
+        asyncio.run(read())
+    assert "cannot filter by this" in str(caught.value)
+    assert "`read: all`" in caught.value.hint

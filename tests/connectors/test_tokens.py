@@ -176,7 +176,7 @@ def test_a_system_that_takes_no_token_at_all_says_so(tmp_path: Path) -> None:
         (
             lambda _: httpx.Response(500, text="<html>busy</html>"),
             "https://login.test/contoso gives no token",
-            "",
+            "can it be reached",
         ),
         (lambda _: httpx.Response(200, text="[]"), "https://login.test/contoso gives no token", ""),
     ],

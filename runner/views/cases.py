@@ -58,7 +58,9 @@ def junit_xml(document: Document) -> str:
                 failure = ET.SubElement(node, "failure", {"message": lines[0]})
                 failure.text = "\n".join(lines)
     ET.indent(suites)
-    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    # Not "unicode": that would declare the encoding of this machine, and the file is UTF-8.
+    written: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return written.decode() + "\n"
 
 
 def _headline(found: Document) -> str:

@@ -86,7 +86,9 @@ def test_what_fails_is_told_by_record_and_field(
 def test_the_results_for_build_servers(tmp_path: Path) -> None:
     folder = project(tmp_path, FAILING)
     run(folder, "--junit", str(tmp_path / "results.xml"))
-    suites = ET.parse(tmp_path / "results.xml").getroot()  # noqa: S314 - our own
+    written = (tmp_path / "results.xml").read_bytes()
+    assert written.startswith(b"<?xml version='1.0' encoding='utf-8'?>")
+    suites = ET.fromstring(written)  # noqa: S314 - our own
     assert (suites.get("tests"), suites.get("failures")) == ("6", "5")
     failed = [case.get("name") for case in suites.iter("testcase") if len(case)]
     assert "this one passes" not in failed

@@ -216,7 +216,7 @@ def test_init_writes_a_project_that_runs(tmp_path: Path) -> None:
     for file in (made.folder / "mappings").glob("*.yaml"):
         kind = "test" if ".test." in file.name else "mapping"
         assert f"$schema=../schemas/{kind}.schema.json" in file.read_text().splitlines()[0]
-    assert "All 63 cases passed." in made.run("test").stdout
+    assert "All 64 cases passed." in made.run("test").stdout
     again = made.run("init", str(made.folder))
     assert again.exit_code == ExitCode.UNUSABLE
 

@@ -1,0 +1,1 @@
+"""The servers themselves, asked by bare HTTP: what the protocols' checklist demands."""

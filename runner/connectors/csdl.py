@@ -1,7 +1,8 @@
-"""``$metadata`` of NAV: entity types out of CSDL, only those that are asked for (protocols B2).
+"""``$metadata``: entity sets and their types out of CSDL XML, only those that are asked for.
 
-An organisation's document can be tens of megabytes: it is read as a stream, twice, first for the
-names of the types, then for the types. No tree is made of it, and no more is kept than was asked.
+OASIS OData CSDL XML 4.01; protocols B2. An organisation's document can be tens of megabytes: it is
+read as a stream, twice, first for what there is, then for the types that are wanted. No tree is
+made of it, and no more is kept than was asked.
 """
 
 from __future__ import annotations
@@ -10,34 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from runner.wire import EntityType, FieldType, Type
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-_TYPES: Mapping[str, Type] = {
-    "Edm.String": Type.TEXT,
-    "Edm.Byte": Type.INTEGER,
-    "Edm.Int16": Type.INTEGER,
-    "Edm.Int32": Type.INTEGER,
-    "Edm.Int64": Type.INTEGER,
-    "Edm.Decimal": Type.DECIMAL,
-    "Edm.Double": Type.DECIMAL,
-    "Edm.Boolean": Type.BOOLEAN,
-    "Edm.Date": Type.DATE,
-    "Edm.DateTimeOffset": Type.INSTANT,
-    "Edm.Guid": Type.GUID,
-}
-_NAV_TYPES: Mapping[tuple[Type, str], Type] = {
-    (Type.TEXT, "Code"): Type.CODE,
-    (Type.TEXT, "Enum"): Type.OPTION,
-    (Type.TEXT, "Option"): Type.OPTION,
-    (Type.INSTANT, "Date"): Type.DATE,
-}
-"""What ``NAV.NavType`` adds to the type that a property has on the wire."""
-
-_STAMPS = ("Last_Modified_Date_Time", "Last_DateTime_Modified", "Last_Date_Modified")
-_LABELS = ("Name", "Description")
+_TOLD = ("Bool", "EnumMember", "String", "Int")
+"""Attributes of an annotation that may hold its value."""
 
 
 class MetadataError(Exception):
@@ -49,30 +27,65 @@ class MetadataError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """One entity set: its type, the fields of its key, and dates that travel as instants."""
+class Property:
+    """One property. ``type`` is an Edm type, or the qualified name of an enumeration.
 
-    type: EntityType
+    ``name`` of a property within a complex one is its path: ``Address/City``. ``members`` are those
+    of its enumeration, ``notes`` its annotations by term. ``default``: it has one.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    default: bool = False
+    length: int | None = None
+    scale: int | None = None
+    members: tuple[tuple[int, str], ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Navigation:
+    """A way to one other record. ``target`` is its entity set, empty where none is bound.
+
+    ``key`` is the name of that record's key, ``type`` its Edm type. ``constraint``: the own
+    property that holds the key of the other record, and that key's name.
+    """
+
+    name: str
+    target: str
+    key: str
+    type: str
+    constraint: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitySet:
+    """One entity set as it is described; properties of its base types come first."""
+
+    name: str
     keys: tuple[str, ...]
-    midnights: frozenset[str]
+    properties: tuple[Property, ...]
+    navigations: tuple[Navigation, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def entity_sets(content: bytes, wanted: Collection[str]) -> Sequence[Described]:
+def entity_sets(content: bytes, wanted: Collection[str]) -> Sequence[EntitySet]:
     """Return the wanted entity sets that exist.
 
     Raises:
         MetadataError: it is no well-formed CSDL, or brings entities of its own along (an attack).
 
     """
-    sets = _Sets(frozenset(wanted))
-    _read(content, sets)
-    types = _Types(frozenset(sets.found.values()))
+    outline = _Outline()
+    _read(content, outline)
+    sets = {name: told for name, told in outline.sets.items() if name in wanted}
+    targets = {
+        outline.sets[t].type for s in sets.values() for t in s.bound.values() if t in outline.sets
+    }
+    types = _Types(outline, {one.type for one in sets.values()} | targets)
     _read(content, types)
-    return [
-        _described(name, types.found[kind])
-        for name, kind in sets.found.items()
-        if kind in types.found
-    ]
+    return [types.entity_set(name, told) for name, told in sets.items()]
 
 
 def names(content: bytes) -> Sequence[str]:
@@ -82,12 +95,12 @@ def names(content: bytes) -> Sequence[str]:
         MetadataError: as ``entity_sets``.
 
     """
-    sets = _Sets(None)
-    _read(content, sets)
-    return sorted(sets.found)
+    outline = _Outline()
+    _read(content, outline)
+    return sorted(outline.sets)
 
 
-def _read(content: bytes, target: _Sets | _Types) -> None:
+def _read(content: bytes, target: _Target) -> None:
     # The parser would follow no external entity, and `doctype` below refuses internal ones.
     parser = ET.XMLParser(target=target)  # noqa: S314
     try:
@@ -98,42 +111,117 @@ def _read(content: bytes, target: _Sets | _Types) -> None:
 
 
 class _Target:
-    """What an XML parser tells its news to."""
+    """What an XML parser tells its news to; knows in which schema it is, and what it notes."""
 
     def __init__(self) -> None:
         self._begun = False
+        self._aliases: dict[str, str] = {}
+        self._term, self._told = "", ""
+        self.namespace = ""
 
     def doctype(self, name: str, *_: str | None) -> None:
         raise MetadataError(f"it declares a document type, '{name}'")
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if not self._begun and _local(tag) != "Edmx":
-            raise MetadataError(f"it is no CSDL, but <{_local(tag)}>")
+        tag = _local(tag)
+        if not self._begun and tag != "Edmx":
+            raise MetadataError(f"it is no CSDL, but <{tag}>")
         self._begun = True
-        self.opened(_local(tag), attributes)
+        if tag == "Schema":
+            self.namespace = attributes.get("Namespace", "")
+            self._aliases[attributes.get("Alias", "")] = self.namespace
+        elif tag == "Annotation":
+            self._term = self.qualified(attributes.get("Term", ""))
+            # A term without value holds: that is what most of them are for.
+            self._told = next((attributes[n] for n in _TOLD if n in attributes), "true")
+        elif tag == "PropertyValue" and self._term:
+            told = next((attributes[n] for n in _TOLD if n in attributes), "")
+            self.noted(f"{self._term}/{attributes.get('Property', '')}", told)
+        self.opened(tag, attributes)
 
-    def opened(self, tag: str, attributes: Mapping[str, str]) -> None: ...
+    def data(self, text: str) -> None:
+        if self._term and text.strip():
+            self._told = text.strip()
 
-    def end(self, tag: str) -> None: ...
-
-    def data(self, text: str) -> None: ...
+    def end(self, tag: str) -> None:
+        tag = _local(tag)
+        if tag == "Annotation" and self._term:
+            self.noted(self._term, self._told)
+            self._term = ""
+        self.closed(tag)
 
     def close(self) -> None: ...
 
+    def opened(self, tag: str, attributes: Mapping[str, str]) -> None: ...
 
-class _Sets(_Target):
-    """Finds the entity sets that are wanted (``None``: all), and the names of their types."""
+    def closed(self, tag: str) -> None: ...
 
-    def __init__(self, wanted: Collection[str] | None) -> None:
+    def noted(self, term: str, told: str) -> None: ...
+
+    def qualified(self, name: str) -> str:
+        """Return the full name of what is named by the alias of its schema."""
+        space, dot, last = name.rpartition(".")
+        return f"{self._aliases.get(space, space)}{dot}{last}" if space else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    type: str
+    bound: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+class _Outline(_Target):
+    """Finds all entity sets, what types are based on, enumerations and new names of types."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self._wanted = wanted
-        self.found: dict[str, str] = {}
+        self.sets: dict[str, _Set] = {}
+        self.bases: dict[str, str] = {}
+        self.named: dict[str, Mapping[str, str]] = {}
+        self.members: dict[str, list[tuple[int, str]]] = {}
+        self._set: _Set | None = None
+        self._enumeration = ""
 
     def opened(self, tag: str, attributes: Mapping[str, str]) -> None:
-        name = attributes.get("Name")
-        if tag == "EntitySet" and name and (self._wanted is None or name in self._wanted):
-            kind = attributes.get("EntityType", "").rpartition(".")[2]
-            self.found[attributes["Name"]] = kind
+        name = attributes.get("Name", "")
+        full = f"{self.namespace}.{name}"
+        match tag:
+            case "EntitySet" if name:
+                self._set = _Set(self.qualified(attributes.get("EntityType", "")))
+                self.sets[name] = self._set
+            case "NavigationPropertyBinding" if self._set:
+                path, target = attributes.get("Path", ""), attributes.get("Target", "")
+                self._set.bound[path] = target.rpartition("/")[2]
+            case "EntityType" | "ComplexType" if "BaseType" in attributes:
+                self.bases[full] = self.qualified(attributes["BaseType"])
+            case "TypeDefinition":
+                self.named[full] = attributes
+            case "EnumType":
+                self._enumeration = full
+                self.members[full] = []
+            case "Member" if self._enumeration:
+                known = self.members[self._enumeration]
+                value = attributes.get("Value", "")
+                known.append((int(value) if _whole(value) else len(known), name))
+
+    def closed(self, tag: str) -> None:
+        if tag == "EntitySet":
+            self._set = None
+        elif tag == "EnumType":
+            self._enumeration = ""
+
+    def noted(self, term: str, told: str) -> None:
+        if self._set:
+            self._set.notes[term] = told
+
+    def line(self, name: str) -> Iterator[str]:
+        """Yield a type and what it is based on, the deepest first."""
+        found: list[str] = []
+        while name and name not in found:
+            found.append(name)
+            name = self.bases.get(name, "")
+        yield from reversed(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,88 +231,160 @@ class _Property:
 
 
 @dataclass(frozen=True, slots=True)
+class _Way:
+    attributes: Mapping[str, str]
+    constraints: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class _Type:
     keys: list[str] = field(default_factory=list)
     properties: list[_Property] = field(default_factory=list)
+    ways: list[_Way] = field(default_factory=list)
 
 
 class _Types(_Target):
-    """Collects keys and properties of the types that are wanted, with their annotations."""
+    """Collects the wanted entity types with what they are based on, and all complex types."""
 
-    def __init__(self, wanted: Collection[str]) -> None:
+    def __init__(self, outline: _Outline, wanted: Collection[str]) -> None:
         super().__init__()
-        self._wanted = wanted
+        self._outline = outline
+        self._wanted = {name for one in wanted for name in outline.line(one)}
         self._type: _Type | None = None
         self._property: _Property | None = None
-        self._term = ""
-        self.found: dict[str, _Type] = {}
+        self._way: _Way | None = None
+        self._target = ""
+        self._found: dict[str, _Type] = {}
+        self._outside: dict[str, dict[str, str]] = {}
 
     def opened(self, tag: str, attributes: Mapping[str, str]) -> None:
-        name = attributes.get("Name", "")
+        full = f"{self.namespace}.{attributes.get('Name', '')}"
         match tag:
-            case "EntityType":
-                self._type = self.found.setdefault(name, _Type()) if name in self._wanted else None
+            case "EntityType" | "ComplexType":
+                kept = tag == "ComplexType" or full in self._wanted
+                self._type = self._found.setdefault(full, _Type()) if kept else None
             case "PropertyRef" if self._type:
-                self._type.keys.append(name)
+                self._type.keys.append(attributes.get("Name", ""))
             case "Property" if self._type:
-                self._property = _Property(attributes)
+                self._property = _Property(
+                    {**attributes, "Type": self.qualified(attributes.get("Type", ""))}
+                )
                 self._type.properties.append(self._property)
-            case "Annotation" if self._property:
-                self._term = attributes.get("Term", "")
-                told = attributes.get("Bool", attributes.get("EnumMember", ""))
-                self._property.notes[self._term] = told
+            case "NavigationProperty" if self._type:
+                self._way = _Way({**attributes, "Type": self.qualified(attributes.get("Type", ""))})
+                self._type.ways.append(self._way)
+            case "ReferentialConstraint" if self._way:
+                own, other = (
+                    attributes.get("Property", ""),
+                    attributes.get("ReferencedProperty", ""),
+                )
+                self._way.constraints.append((own, other))
+            case "Annotations":
+                space, slash, last = attributes.get("Target", "").partition("/")
+                self._target = f"{self.qualified(space)}{slash}{last}"
 
-    def data(self, text: str) -> None:
-        if self._property and self._term:
-            self._property.notes[self._term] += text.strip()
-
-    def end(self, tag: str) -> None:
-        match _local(tag):
-            case "EntityType":
+    def closed(self, tag: str) -> None:
+        match tag:
+            case "EntityType" | "ComplexType":
                 self._type = None
             case "Property":
                 self._property = None
-            case "Annotation":
-                self._term = ""
+            case "NavigationProperty":
+                self._way = None
+            case "Annotations":
+                self._target = ""
+
+    def noted(self, term: str, told: str) -> None:
+        if self._property:
+            self._property.notes[term] = told
+        elif self._target:
+            self._outside.setdefault(self._target, {})[term] = told
+
+    def entity_set(self, name: str, told: _Set) -> EntitySet:
+        """Put together what was found of an entity set."""
+        line = [
+            (one, self._found[one]) for one in self._outline.line(told.type) if one in self._found
+        ]
+        outside = {
+            term: value
+            for target, notes in self._outside.items()
+            if target.rpartition("/")[2] == name and "/" in target
+            for term, value in notes.items()
+        }
+        return EntitySet(
+            name=name,
+            keys=self._keys(told.type),
+            properties=tuple(
+                found for full, one in line for p in one.properties for found in self._flat(p, full)
+            ),
+            navigations=tuple(
+                found for _, one in line for way in one.ways for found in self._way_of(way, told)
+            ),
+            notes={**told.notes, **outside},
+        )
+
+    def _keys(self, full: str) -> tuple[str, ...]:
+        line = [self._found[one] for one in self._outline.line(full) if one in self._found]
+        return next((tuple(one.keys) for one in line if one.keys), ())
+
+    def _flat(
+        self, told: _Property, owner: str, above: str = "", deep: int = 0
+    ) -> Iterator[Property]:
+        """Yield a property; a complex one as what is in it, by their paths."""
+        own = told.attributes.get("Name", "")
+        kind = told.attributes["Type"]
+        notes = {**told.notes, **self._outside.get(f"{owner}/{own}", {})}
+        if kind in self._found and deep < _DEEPEST:
+            for full in self._outline.line(kind):
+                for inner in self._found.get(full, _Type()).properties:
+                    yield from self._flat(inner, full, f"{above}{own}/", deep + 1)
+            return
+        named = self._outline.named.get(kind, {})
+        facets = {**named, **told.attributes}
+        yield Property(
+            name=f"{above}{own}",
+            type=self._plain(kind),
+            nullable=facets.get("Nullable") != "false",
+            default="DefaultValue" in facets,
+            length=_number(facets.get("MaxLength", "")),
+            scale=_number(facets.get("Scale", "")),
+            members=tuple(self._outline.members.get(kind, ())),
+            notes=notes,
+        )
+
+    def _way_of(self, way: _Way, told: _Set) -> Iterator[Navigation]:
+        """Yield a way to one record; those to many are nothing that a record holds."""
+        name, kind = way.attributes.get("Name", ""), way.attributes["Type"]
+        target = told.bound.get(name, "")
+        there = self._outline.sets.get(target)
+        full = there.type if there else kind
+        keys = self._keys(full)
+        if kind.startswith("Collection(") or len(keys) != 1:
+            return
+        alone = way.constraints[0] if len(way.constraints) == 1 else None
+        kinds = {
+            p.attributes.get("Name"): self._plain(p.attributes["Type"])
+            for one in self._outline.line(full)
+            for p in self._found.get(one, _Type()).properties
+        }
+        yield Navigation(
+            name=name, target=target, key=keys[0], type=kinds.get(keys[0], ""), constraint=alone
+        )
+
+    def _plain(self, kind: str) -> str:
+        return self._outline.named.get(kind, {}).get("UnderlyingType", kind)
 
 
-def _described(name: str, told: _Type) -> Described:
-    fields = {f.name: f for p in told.properties if (f := _field(p, told.keys)) is not None}
-    kinds = {p.attributes["Name"]: p.attributes.get("Type") for p in told.properties}
-    kind = EntityType(
-        name=name,
-        key=told.keys[0] if told.keys else "",
-        fields=fields,
-        modified=next((known for known in _STAMPS if known in fields), ""),
-        label=next((known for known in _LABELS if known in fields), ""),
-    )
-    midnights = frozenset(
-        found.name
-        for found in fields.values()
-        if found.type is Type.DATE and kinds[found.name] == "Edm.DateTimeOffset"
-    )
-    return Described(type=kind, keys=tuple(told.keys), midnights=midnights)
+_DEEPEST = 4
+"""Complex types within complex types that are still looked into: some contain themselves."""
 
 
-def _field(told: _Property, keys: Collection[str]) -> FieldType | None:
-    """Make a field of a property; ``None`` for what has no canonical type, and for the ETag."""
-    name, edm = told.attributes.get("Name", ""), told.attributes.get("Type", "")
-    if edm not in _TYPES or name == "ETag":
-        return None
-    kind = _TYPES[edm]
-    kind = _NAV_TYPES.get((kind, told.notes.get("NAV.NavType", "").rpartition("/")[2]), kind)
-    edit = told.notes.get("NAV.AllowEdit") != "false" and told.notes.get("NAV.IsReadOnly") != "true"
-    length, scale = told.attributes.get("MaxLength", ""), told.attributes.get("Scale", "")
-    return FieldType(
-        name=name,
-        type=kind,
-        max_length=int(length) if length.isdigit() else None,
-        scale=int(scale) if scale.isdigit() and kind is Type.DECIMAL else None,
-        on_create=edit,
-        # Writing a key renames the record, with all that hangs on it (B6).
-        on_update=edit and name not in keys,
-        required=told.notes.get("NAV.IsRequired") == "true",
-    )
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _whole(text: str) -> bool:
+    return text.removeprefix("-").isdigit()
 
 
 def _local(tag: str) -> str:

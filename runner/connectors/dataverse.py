@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
 from runner.connectors import odata
+from runner.connectors.batch import Form
 from runner.connectors.dataverse_writer import Writer, annotating
 from runner.connectors.definitions import Definitions
 from runner.connectors.filtering import Asking, condition
 from runner.connectors.http import Client, Request
+from runner.connectors.pace import Pace
 from runner.connectors.patience import Clock
 from runner.connectors.rows import Decoder, chosen, decoded
-from runner.connectors.writing import in_turn
+from runner.connectors.writing import Together, in_turn, outcomes
 from runner.wire import Capabilities, Greeting, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from runner.connectors.definitions import Definition
-    from runner.connectors.http import Credentials, Transport
+    from runner.connectors.http import Credentials, Reply, Transport
     from runner.connectors.patience import Patience, Sleep
     from runner.connectors.rows import Check, Column
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
@@ -50,6 +53,11 @@ class _Counted(msgspec.Struct):
 
 _COUNTED = msgspec.json.Decoder(_Counted)
 
+_PACE = Pace(concurrency=8, page_size=5_000, together=10)
+"""Small batches side by side are faster than large ones one after the other (A13)."""
+
+_DEADLOCK = "0x80044150"
+
 _OVERLAP = timedelta(minutes=5)
 """How far ``modifiedon`` may lag: it is the second in which a transaction began (D14, D15)."""
 
@@ -63,24 +71,25 @@ class Dataverse:
         base_url: str,
         credentials: Credentials | None,
         *,
-        concurrency: int = 8,
-        page_size: int = 5_000,
+        pace: Pace = _PACE,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         base = base_url.rstrip("/")
         self._base = base if "/api/data/" in urlsplit(base).path else f"{base}/api/data/v9.2"
-        self._page_size = page_size
+        self._pace = pace
         self._client = Client(
             name,
             self._base,
             credentials,
-            workers=concurrency,
+            workers=pace.concurrency,
             transport=transport_factory,
             patience=patience,
             clock=Clock(sleep=sleep),
+            held_off=_deadlocked,
         )
+        self._together = Together(self._client, Form.MULTIPART, self._base)
         self._definitions = Definitions(self._base, self._client)
 
     @property
@@ -126,7 +135,7 @@ class Dataverse:
         def follow(link: str) -> str:
             return odata.same_origin(self._base, link)
 
-        for part in odata.by_keys(query):
+        for part in odata.by_keys(query, definition.key):
             first, decoder = self._asked(part, definition)
             async for page in odata.pages(self._client, first, decoder, follow):
                 yield page
@@ -147,9 +156,11 @@ class Dataverse:
         """Send the writes side by side, as many at a time as there are connections."""
         known = {write.entity: await self._definition(write.entity) for write in batch}
         writers = {name: Writer(self._client, self._base, known[name]) for name in known}
-        return await in_turn(
-            batch, lambda write: writers[write.entity].send(write), self._client.workers
-        )
+
+        async def send(some: Sequence[Write]) -> Sequence[Outcome]:
+            return await outcomes([writers[w.entity].prepared(w) for w in some], self._together)
+
+        return await in_turn(batch, send, self._client.workers, self._pace.together)
 
     async def close(self) -> None:
         """Give back the connections."""
@@ -170,16 +181,19 @@ class Dataverse:
             raise self._client.unavailable(str(error)) from error
         conditions, checks = _conditions(query, definition)
         looked_at = [*columns, *(check.column for check in checks)] or [definition.key]
-        prefer = [f"odata.maxpagesize={self._page_size}", *annotating(looked_at)]
+        prefer = [f"odata.maxpagesize={self._pace.page_size}", *annotating(looked_at)]
         request = Request(
             method="GET",
-            url=odata.address(
-                f"{self._base}/{query.entity}", [c.select for c in looked_at], conditions
-            ),
+            url=odata.address(f"{self._base}/{query.entity}", looked_at, conditions),
             headers={**odata.HEADERS, "Prefer": ",".join(prefer)},
             about=query.entity,
         )
         return request, Decoder(definition.key, columns, checks)
+
+
+def _deadlocked(reply: Reply) -> bool:
+    """Whether others were in the way: what was begun is rolled back (A16, D49)."""
+    return reply.status >= HTTPStatus.BAD_REQUEST and reply.fault.code.lower() == _DEADLOCK
 
 
 def asking(columns: Mapping[str, Column]) -> Asking:
@@ -199,11 +213,11 @@ def _conditions(query: WireQuery, definition: Definition) -> tuple[list[str], li
     for name, value in query.where:
         column = definition.columns[name]
         wild = isinstance(value, str) and not _WILD.isdisjoint(value)
-        alone = column.annotation or not odata.fits(value) or (wild and "[" in str(value))
+        alone = not column.askable or not odata.fits(value) or (wild and "[" in str(value))
         if alone or wild:
             checks.append(odata.equals(column, value))
         if not alone:
-            conditions.append(f"{column.property}%20eq%20{odata.literal(value, column)}")
+            conditions.append(odata.is_equal(column, value))
     if query.since is not None and definition.type.modified:
         column = definition.columns[definition.type.modified]
         since = odata.literal(query.since.replace(microsecond=0) - _OVERLAP, column)

@@ -11,6 +11,7 @@ from runner.connectors.definitions import TARGET
 from runner.connectors.http import Request
 from runner.connectors.problems import Fault
 from runner.connectors.rows import Decoder, chosen
+from runner.connectors.writing import Sending
 from runner.wire import Drifted, Reference, Rejected, Type, Unknown, WriteKind
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Writer:
         self._set = f"{base}/{definition.type.name}"
         self._decoders: dict[tuple[str, ...], Decoder] = {}
 
-    async def send(self, write: Write) -> Outcome:
-        """Send one write and say what came of it."""
+    def prepared(self, write: Write) -> Sending | Rejected:
+        """Make the request of a write, and what judges its answer."""
         try:
             decoder, request = self._decoder(write.returning), self._request(write)
         except ValueError as error:
@@ -63,7 +64,7 @@ class Writer:
         async def judged(reply: Reply) -> Outcome:
             return await self._judged(write, reply, decoder)
 
-        return await writing.sent(self._client, request, judged)
+        return Sending(request, judged)
 
     def _request(self, write: Write) -> Request:
         """Make a request under a condition: a bare PATCH creates or overwrites (A8, D5, D6).
@@ -79,7 +80,7 @@ class Writer:
             headers["If-None-Match"] = "*"
         address = self._set
         if write.key is not None:
-            address += odata.predicate(write.key, Type.GUID)
+            address += odata.key_of(write.key, Type.GUID)
         about = self._definition.type.name
         if write.kind is WriteKind.DELETE:
             return Request(method="DELETE", url=address, headers=headers, about=about)
@@ -87,7 +88,7 @@ class Writer:
         prefer = ",".join(["return=representation", *annotating(columns)])
         return Request(
             method="POST" if write.key is None else "PATCH",
-            url=odata.address(address, [column.select for column in columns]),
+            url=odata.address(address, columns),
             headers={**headers, **odata.JSON, "Prefer": prefer},
             about=about,
             content=odata.encoded(self._body(write)),
@@ -95,11 +96,11 @@ class Writer:
 
     def _reading(self, write: Write, key: str) -> Request:
         columns = self._columns(write.returning)
-        one = f"{self._set}{odata.predicate(key, Type.GUID)}"
+        one = f"{self._set}{odata.key_of(key, Type.GUID)}"
         prefer = ",".join(annotating(columns))
         return Request(
             method="GET",
-            url=odata.address(one, [column.select for column in columns]),
+            url=odata.address(one, columns),
             headers={**odata.HEADERS, "Prefer": prefer} if prefer else odata.HEADERS,
             about=self._definition.type.name,
         )
@@ -159,7 +160,7 @@ def _bound(name: str, navigation: Mapping[str, str], value: Value) -> dict[str, 
     if not isinstance(value, Reference) or value.entity not in navigation:
         given = value.entity if isinstance(value, Reference) else value
         raise ValueError(f"{name} points to {' or '.join(navigation)}, not to {given}")
-    key = odata.predicate(value.key, Type.GUID)
+    key = odata.key_of(value.key, Type.GUID)
     return {f"{navigation[value.entity]}@odata.bind": f"/{value.entity}{key}"}
 
 

@@ -318,4 +318,11 @@ def _column(field: FieldType) -> Column:
 
 def _companion(name: str, lookup: Column) -> Column:
     told = f"{lookup.property}@{TARGET}"
-    return Column(name=name, property=told, type=Type.TEXT, select=lookup.select, annotation=True)
+    return Column(
+        name=name,
+        property=told,
+        type=Type.TEXT,
+        select=lookup.select,
+        annotation=True,
+        askable=False,
+    )

@@ -44,7 +44,7 @@ class Asking:
     def compare(self, field: str, operator: str, value: Value) -> str | None:
         """Compare exactly what has one spelling; of texts ask only which are alike."""
         column = self.columns.get(field)
-        if column is None or column.annotation:
+        if column is None or not column.askable:
             return None
         wanted = _typed(value, column.type)
         if wanted is None:
@@ -58,7 +58,7 @@ class Asking:
     def blank(self, field: str, *, is_blank: bool) -> str | None:
         """Compare with what the server keeps for a blank."""
         column = self.columns.get(field)
-        if column is None or column.annotation or column.type not in self.blanks:
+        if column is None or not column.askable or column.type not in self.blanks:
             return None
         operator = "eq" if is_blank else "ne"
         blank = odata.literal(self.blanks[column.type], column)
@@ -71,7 +71,7 @@ class Asking:
     def search(self, field: str, function: str, text: str) -> str | None:
         """Search a text without wildcards."""
         column = self.columns.get(field)
-        if column is None or column.annotation or not self._plain(text):
+        if column is None or not column.askable or not self._plain(text):
             return None
         if column.type not in (Type.TEXT, Type.CODE):
             return None

@@ -45,6 +45,8 @@ Read = TypeVar("Read")
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_LOCKED_OUT = 6
+"""Tries after which a lock or a deadlock is no accident any more."""
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
@@ -135,8 +137,10 @@ class Client:
         transport: Transport | None = None,
         patience: Patience | None = None,
         clock: Clock | None = None,
+        held_off: Callable[[Reply], bool] = lambda _: False,
     ) -> None:
         self.system, self.workers = system, workers
+        self._refused_for_now = held_off
         self.patience, self.clock = patience or Patience(), clock or Clock()
         self._credentials = credentials or Credentials()
         _check(system, url, self._credentials, in_process=transport is not None)
@@ -171,7 +175,7 @@ class Client:
                 if self._renewable(reply) and tries.first_refusal():
                     self._renew()
                     continue
-                if reply.status not in _AGAIN:
+                if reply.status not in _AGAIN and not self._worth_it(reply, tries):
                     raise self._refusal(request, reply)
                 why = reply.fault.words
             except (NotSentError, MaybeSentError) as error:
@@ -197,7 +201,7 @@ class Client:
             except NotSentError as error:
                 await tries.again(str(error), None, away=True)
                 continue
-            if self._held_off(reply):
+            if self.held_off(reply) or self._worth_it(reply, tries):
                 await tries.again(reply.fault.words, reply)
             elif reply.status == HTTPStatus.UNAUTHORIZED and tries.first_refusal():
                 # 401 comes before anything is done, so that it is safe to ask once more (D44).
@@ -297,12 +301,24 @@ class Client:
         if self._credentials.tokens is not None:
             self._credentials.tokens.refused()
 
-    def _held_off(self, reply: Reply) -> bool:
+    def held_off(self, reply: Reply) -> bool:
         """Whether the server says that it did nothing, and that we are to come back later."""
         asked = retry_after(reply.headers, self.clock) is not None
         return reply.status == HTTPStatus.TOO_MANY_REQUESTS or (
             reply.status == HTTPStatus.SERVICE_UNAVAILABLE and asked
         )
+
+    def not_begun(self, reply: Reply) -> bool:
+        """Whether nothing was done for a reason that may pass, or that another token ends."""
+        return (
+            self.held_off(reply)
+            or reply.status == HTTPStatus.UNAUTHORIZED
+            or self._refused_for_now(reply)
+        )
+
+    def _worth_it(self, reply: Reply, tries: _Tries) -> bool:
+        """Whether others were in the way, who may be gone the next time (D49)."""
+        return self._refused_for_now(reply) and tries.few()
 
     def _refusal(self, request: Request, reply: Reply) -> SystemUnavailableError:
         what, hint = f"{request.about}: {reply.fault.words}", ""
@@ -331,6 +347,10 @@ class _Tries:
         self._whole = Allowance(patience.total, clock, clock.now())
         self._away = Allowance(min(patience.away, patience.total), clock)
         self._count = self._refused = 0
+
+    def few(self) -> bool:
+        """Whether it was tried so seldom that what others do may be the reason."""
+        return self._count < _LOCKED_OUT
 
     def first_refusal(self) -> bool:
         """Whether we were not let in for the first time."""

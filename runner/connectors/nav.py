@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runner.connectors import odata
-from runner.connectors.csdl import MetadataError, entity_sets, names
-from runner.connectors.filtering import Asking, condition
-from runner.connectors.http import Client, Request
-from runner.connectors.nav_writer import BLANKS, Published, Writer
-from runner.connectors.patience import Clock
-from runner.connectors.problems import UnreadableError
-from runner.connectors.rows import Column, Decoder, chosen, decoded
-from runner.connectors.writing import in_turn
+from runner.connectors import nav_server, odata
+from runner.connectors.http import Request
+from runner.connectors.pace import Pace
+from runner.connectors.rows import decoded
+from runner.connectors.service import Service
 from runner.errors import nearest
-from runner.wire import Capabilities, Greeting, Type
+from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from runner.connectors.csdl import Described
-    from runner.connectors.http import Credentials, Transport
+    from runner.connectors.batch import Form
+    from runner.connectors.csdl import EntitySet, Property
+    from runner.connectors.edm import Table
+    from runner.connectors.http import Client, Credentials, Reply, Transport
     from runner.connectors.patience import Patience, Sleep
-    from runner.connectors.rows import Check
-    from runner.wire import EntityType, Outcome, Page, Value, WireQuery, Write
+    from runner.connectors.problems import Fault
+    from runner.connectors.rows import Check, Column
+    from runner.wire import Outcome, Value, WireQuery, Write
+
+_PACE = Pace(concurrency=2)
+"""Writers of one table block each other, and every request opens the company anew (B6)."""
 
 _OVERLAP = timedelta(days=1)
 """How far a date of change may lag: some are local dates, some UTC (B7, D17)."""
 
-_WILD = frozenset("'*?@|<>&()=")
-_MOMENTS = (Type.DATE, Type.INSTANT)
+_NAV_TYPES: Mapping[tuple[Type, str], Type] = {
+    (Type.TEXT, "Code"): Type.CODE,
+    (Type.TEXT, "Enum"): Type.OPTION,
+    (Type.TEXT, "Option"): Type.OPTION,
+    (Type.INSTANT, "Date"): Type.DATE,
+}
+"""What ``NAV.NavType`` adds to the type that a property has on the wire (B2)."""
 
 
-class Nav:
+class Nav(Service):
     """A ``Connector`` to one company of NAV, which is named in every single request."""
 
     def __init__(
@@ -48,225 +55,21 @@ class Nav:
         company: str,
         credentials: Credentials | None,
         *,
-        concurrency: int = 2,
+        pace: Pace = _PACE,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._base, self._company = base_url.rstrip("/"), company
-        self._user = credentials.user if credentials else ""
-        self._client = Client(
+        super().__init__(
             name,
-            self._base,
+            base_url,
             credentials,
-            workers=concurrency,
-            transport=transport_factory,
+            NavProfile(company=company),
+            pace,
+            transport_factory=transport_factory,
             patience=patience,
-            clock=Clock(sleep=sleep),
+            sleep=sleep,
         )
-        self._published: dict[str, Published] = {}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Keys come from number series, or from the record; table locks keep requests few."""
-        return Capabilities(client_keys=False, concurrency=self._client.workers)
-
-    async def greet(self) -> Greeting:
-        """Look for the company; NAV tells nobody who they are, but whoever gets in is the user."""
-        await self._check_company()
-        return Greeting(
-            where=f"{self._base} (company {self._company})",
-            who=self._user or "whoever the token speaks for",
-            ahead=self._client.ahead,
-        )
-
-    async def entities(self) -> Sequence[str]:
-        """Read the names of the published pages."""
-        request = self._get("$metadata", accept="application/xml")
-
-        def understood(content: bytes) -> Sequence[str]:
-            try:
-                return names(content)
-            except MetadataError as error:
-                raise UnreadableError(str(error), garbled=error.garbled) from error
-
-        return await self._client.read(request, understood)
-
-    async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
-        """Read ``$metadata``; the company is checked first, for NAV would fall back to another."""
-        await self._check_company()
-        request = self._get("$metadata", accept="application/xml")
-        wanted = frozenset(entities)
-
-        def understood(content: bytes) -> Sequence[Published]:
-            try:
-                return [self._page(found) for found in entity_sets(content, wanted)]
-            except MetadataError as error:
-                raise UnreadableError(str(error), garbled=error.garbled) from error
-
-        for found in await self._client.read(request, understood):
-            self._published[found.type.name] = found
-        return [self._published[name].type for name in entities if name in self._published]
-
-    def explain(self, query: WireQuery) -> str:
-        """Say how the first page is asked for."""
-        published = self._published.get(query.entity)
-        if published is None:
-            return f"GET {self._service(query.entity)}"
-        return f"GET {self._asked(query, published)[0].url}"
-
-    async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
-        """Yield the rows of a published page of NAV's; links are followed on the server we know."""
-        published = await self._known(query.entity)
-
-        def follow(link: str) -> str:
-            return odata.rerooted(published.url, link)
-
-        for part in odata.by_keys(query):
-            first, decoder = self._asked(part, published)
-            async for page in odata.pages(self._client, first, decoder, follow):
-                yield page
-
-    async def count(self, entity: str) -> int | None:
-        """Count the rows of a page."""
-        published = await self._known(entity)
-        request = Request(
-            method="GET",
-            url=f"{published.url}/$count",
-            headers={**odata.HEADERS, "Accept": "text/plain"},
-            about=f"the number of {entity}",
-        )
-
-        def number(content: bytes) -> int:
-            try:
-                return int(content.decode("utf-8-sig"))
-            except ValueError as error:
-                raise UnreadableError("it is no number") from error
-
-        return await self._client.read(request, number)
-
-    async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        """Send the writes side by side, as many at a time as there are connections."""
-        known = {write.entity: await self._known(write.entity) for write in batch}
-        writers = {name: Writer(self._client, published) for name, published in known.items()}
-        return await in_turn(
-            batch, lambda write: writers[write.entity].send(write), self._client.workers
-        )
-
-    async def close(self) -> None:
-        """Give back the connections."""
-        await self._client.close()
-
-    async def _check_company(self) -> None:
-        """Make sure that the company exists, under exactly this name (B1, D22)."""
-        companies = msgspec.json.Decoder(_Companies)
-        told = await self._client.read(
-            self._get("Company"), lambda content: decoded(content, companies)
-        )
-        names = [company.name for company in told.value]
-        if self._company not in names:
-            raise self._client.unavailable(
-                f"there is no company '{self._company}'",
-                hint=nearest(self._company, names) or f"there is: {', '.join(names)}",
-            )
-
-    async def _known(self, entity: str) -> Published:
-        if entity not in self._published:
-            await self.describe([entity])
-        if entity not in self._published:
-            raise self._client.unavailable(
-                f"no page is published as '{entity}'", hint="publish it in NAV under Web Services"
-            )
-        return self._published[entity]
-
-    def _page(self, found: Described) -> Published:
-        if len(found.keys) != 1:
-            raise UnreadableError(
-                f"the key of {found.type.name} is {', '.join(found.keys) or 'missing'}: "
-                "only pages with a key of one field can be synchronized"
-            )
-        columns = {
-            field.name: Column(
-                name=field.name,
-                property=field.name,
-                type=field.type,
-                select=quote(field.name),
-                midnight=field.name in found.midnights,
-            )
-            for field in found.type.fields.values()
-        }
-        return Published(type=found.type, columns=columns, url=self._service(found.type.name))
-
-    def _asked(self, query: WireQuery, published: Published) -> tuple[Request, Decoder]:
-        """Make the request for the first page, and what reads the answers."""
-        try:
-            columns = chosen(published.columns, query.fields, query.entity)
-            chosen(published.columns, [name for name, _ in query.where], query.entity)
-        except ValueError as error:
-            raise self._client.unavailable(str(error)) from error
-        conditions, checks = _conditions(query, published)
-        looked_at = [*columns, *(check.column for check in checks)] or [published.key]
-        request = Request(
-            method="GET",
-            url=odata.address(published.url, [c.select for c in looked_at], conditions),
-            headers=odata.HEADERS,
-            about=query.entity,
-        )
-        return request, Decoder(published.key, columns, checks)
-
-    def _get(self, path: str, accept: str = "application/json") -> Request:
-        headers = {**odata.HEADERS, "Accept": accept}
-        return Request(method="GET", url=f"{self._base}/{path}", headers=headers, about=path)
-
-    def _service(self, entity: str) -> str:
-        return f"{self._base}/Company({odata.text(self._company, safe='')})/{quote(entity)}"
-
-
-def asking(columns: Mapping[str, Column]) -> Asking:
-    """Say what NAV can be asked: no nulls, and ``or`` on one field alone (B4).
-
-    How a page writes the blank of an option is not known beforehand (D25).
-    """
-    blanks = {Type.TEXT: "", Type.CODE: "", **{k: v for k, v in BLANKS.items() if k in _MOMENTS}}
-    return Asking(columns=columns, wild=_WILD, blanks=blanks, or_across=False)
-
-
-def _conditions(query: WireQuery, published: Published) -> tuple[list[str], list[Check]]:
-    """Say what NAV is asked and what is checked here instead.
-
-    It turns conditions into filters of its own, in which these letters have a meaning: what holds
-    one of them might not be found (B4).
-    """
-    conditions, checks = list(condition(query, asking(published.columns))), []
-    wild_keys = [key for key in query.keys if ".." in key or not _WILD.isdisjoint(key)]
-    if wild_keys:
-        checks.append(odata.among(published.key, query.keys))
-    elif query.keys:
-        conditions.append(odata.one_of(published.key, query.keys))
-    for name, value in query.where:
-        column = published.columns[name]
-        wild = isinstance(value, str) and (".." in value or not _WILD.isdisjoint(value))
-        # How a page writes the blank of an option, " " or "_x0020_", is not known beforehand (D25).
-        blank = value is None and column.type is Type.OPTION
-        if wild or blank or not odata.fits(value):
-            checks.append(odata.equals(column, value))
-            continue
-        asked: Value = BLANKS.get(column.type, "") if value is None else value
-        conditions.append(f"{column.select}%20eq%20{odata.literal(asked, column)}")
-    if query.since is not None and published.type.modified:
-        conditions.append(_since(query.since, published.columns[published.type.modified]))
-    return conditions, checks
-
-
-def _since(since: datetime, column: Column) -> str:
-    """Ask for what changed, and for what has no date yet: new records of some tables (D18)."""
-    utc = since.astimezone(UTC) if since.tzinfo else since
-    never: Value = BLANKS[column.type]
-    from_then: Value = utc if column.type is Type.INSTANT else (utc - _OVERLAP).date()
-    return (
-        f"({column.select}%20ge%20{odata.literal(from_then, column)}"
-        f"%20or%20{column.select}%20eq%20{odata.literal(never, column)})"
-    )
 
 
 class _Company(msgspec.Struct):
@@ -275,3 +78,94 @@ class _Company(msgspec.Struct):
 
 class _Companies(msgspec.Struct):
     value: list[_Company]
+
+
+_COMPANIES = msgspec.json.Decoder(_Companies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavProfile:
+    """Keys come from number series, or from the record; no ``$batch``, no upsert (B6, F10)."""
+
+    company: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reading: Mapping[str, str] = field(default_factory=dict)
+    client_keys: bool = False
+    batch: Form | None = None
+    stamps: Sequence[str] = (
+        "Last_Modified_Date_Time",
+        "Last_DateTime_Modified",
+        "Last_Date_Modified",
+    )
+    labels: Sequence[str] = ("Name", "Description")
+
+    async def root(self, client: Client, base: str) -> str:
+        """Make sure that the company exists, under exactly this name (B1, D22)."""
+        request = Request(
+            method="GET", url=f"{base}/Company", headers=odata.HEADERS, about="Company"
+        )
+        told = await client.read(request, lambda content: decoded(content, _COMPANIES))
+        names = [company.name for company in told.value]
+        if self.company not in names:
+            raise client.unavailable(
+                f"there is no company '{self.company}'",
+                hint=nearest(self.company, names) or f"there is: {', '.join(names)}",
+            )
+        return f"{base}/Company({odata.text(self.company, safe='')})"
+
+    def where(self) -> str:
+        """Name the company."""
+        return f"company {self.company}"
+
+    def followed(self, base: str, collection: str, link: str) -> str:
+        """Go on at the server we know: links may hold a name that only its own network knows."""
+        del base
+        return odata.rerooted(collection, link)
+
+    def kind(self, told: Property, kind: Type) -> Type | None:
+        """Believe what the page notes; ``ETag`` is none of its fields."""
+        if told.name == "ETag":
+            return None
+        noted = told.notes.get("NAV.NavType", "").rpartition("/")[2]
+        return _NAV_TYPES.get((kind, noted), kind)
+
+    def settable(self, told: Property, within: EntitySet) -> tuple[bool, bool]:
+        """Leave alone what the page only shows (B2)."""
+        del within
+        notes = told.notes
+        edit = notes.get("NAV.AllowEdit") != "false" and notes.get("NAV.IsReadOnly") != "true"
+        return edit, edit
+
+    def required(self, told: Property) -> bool:
+        """Believe what the page notes."""
+        return told.notes.get("NAV.IsRequired") == "true"
+
+    def conditions(self, query: WireQuery, table: Table) -> tuple[Sequence[str], Sequence[Check]]:
+        """Ask as NAV understands it."""
+        asked, checks = nav_server.conditions(query, table)
+        if query.since is not None and table.type.modified:
+            asked.append(_since(query.since, table.columns[table.type.modified]))
+        return asked, checks
+
+    def body(self, column: Column, value: Value) -> Any:
+        """Write nothing as NAV writes it."""
+        return nav_server.body(column, value)
+
+    def refused(self, write: Write, fault: Fault) -> Outcome:
+        """Judge by status, code and message."""
+        return nav_server.refused(write, fault)
+
+    def held_off(self, reply: Reply) -> bool:
+        """Come again where others held the table."""
+        return nav_server.locked(reply)
+
+
+def _since(since: datetime, column: Column) -> str:
+    """Ask for what changed, and for what has no date yet: new records of some tables (D18)."""
+    utc = since.astimezone(UTC) if since.tzinfo else since
+    never: Value = nav_server.BLANKS[column.type]
+    from_then: Value = utc if column.type is Type.INSTANT else (utc - _OVERLAP).date()
+    return (
+        f"({column.select}%20ge%20{odata.literal(from_then, column)}"
+        f"%20or%20{column.select}%20eq%20{odata.literal(never, column)})"
+    )

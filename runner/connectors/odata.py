@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}
 JSON = {"Content-Type": "application/json"}
+
+WHOLE = {"Prefer": "return=representation"}
+"""Asks for the record as it is after a write."""
+
+_PREDICATE = re.compile(r"\(([^/]*)\)/?$")
+_PART = re.compile(r"(\w+)=([\w.]*'(?:[^']|'')*'|[^',]*)")
+_OF_KEYS = "=,'-:."
+"""What stands in the predicate of a key of several fields as it is."""
 
 _LONGEST_TEXT = 400
 """Letters of a text that is still put into a ``$filter``: URLs have an end (A2)."""
@@ -86,9 +95,46 @@ def rerooted(collection: str, link: str) -> str:
     return f"{collection}?{query}"
 
 
-def predicate(key: str, kind: Type) -> str:
-    """Write the key of one record as it stands in a path; GUIDs stand bare."""
-    return f"({quote(key, safe='')})" if kind is Type.GUID else f"({text(key, safe='')})"
+def predicate(key: str, column: Column) -> str:
+    """Write the key of one record as it stands in a path, whatever it holds (D31).
+
+    Texts are quoted, all else stands bare; a key of several fields is kept as its predicate.
+    """
+    if column.parts:
+        return f"({quote(key, safe=_OF_KEYS)})"
+    if column.prefix:
+        return f"({column.prefix}{text(key, safe='')})"
+    return key_of(key, column.type)
+
+
+def key_of(key: str, kind: Type) -> str:
+    """Write a key of one field, given its type."""
+    bare = kind not in (Type.TEXT, Type.CODE, Type.OPTION)
+    return f"({quote(key, safe='')})" if bare else f"({text(key, safe='')})"
+
+
+def named(url: str, column: Column) -> str | None:
+    """Read the key of a record from its address; ``None`` where it does not end in one."""
+    found = _PREDICATE.search(url)
+    if found is None:
+        return None
+    told = unquote(found[1])
+    if column.parts:
+        return told
+    name, equals, value = told.partition("=")
+    told = value if equals and "'" not in name else told
+    told = told.removeprefix(column.prefix)
+    if column.type is Type.GUID:
+        return told.lower()
+    quoted = len(told) > 1 and told.startswith("'") and told.endswith("'")
+    return told[1:-1].replace("''", "'") if quoted else told
+
+
+def parts_of(key: str, column: Column) -> Iterator[tuple[Column, str]]:
+    """Yield the parts of a key of several fields, each as the literal that its predicate holds."""
+    literals = {found[1]: found[2] for found in _PART.finditer(key)}
+    for part in column.parts:
+        yield part, literals.get(part.name, "null")
 
 
 def text(value: str, safe: str = "(),:/$@!*") -> str:
@@ -101,6 +147,10 @@ def literal(value: Value, column: Column) -> str:
     match value:
         case None:
             return "null"
+        case str() if column.prefix:
+            return f"{column.prefix}{text(value)}"
+        case str() if column.bare:
+            return quote(value, safe=":")
         case bool():
             return "true" if value else "false"
         case int() | Decimal():
@@ -124,22 +174,37 @@ def instant(value: datetime) -> str:
 
 
 def fits(value: Value) -> bool:
-    """Whether a value is short enough for a ``$filter``."""
-    return not isinstance(value, str) or len(value) <= _LONGEST_TEXT
+    """Whether a value can stand in a ``$filter``: it is short, and on one line (line ends vary)."""
+    return not isinstance(value, str) or (len(value) <= _LONGEST_TEXT and "\n" not in value)
 
 
-def by_keys(query: WireQuery) -> Iterator[WireQuery]:
-    """Ask for many keys a few at a time: URLs have an end (A2)."""
+def by_keys(query: WireQuery, key: Column) -> Iterator[WireQuery]:
+    """Ask for many keys a few at a time: URLs have an end (A2). Keys of several fields go alone.
+
+    ``or`` over several fields is not everywhere to be had (B4).
+    """
     if not query.keys:
         yield query
-    for start in range(0, len(query.keys), _KEYS_A_REQUEST):
-        yield replace(query, keys=query.keys[start : start + _KEYS_A_REQUEST])
+    size = 1 if key.parts else _KEYS_A_REQUEST
+    for start in range(0, len(query.keys), size):
+        yield replace(query, keys=query.keys[start : start + size])
 
 
 def one_of(column: Column, keys: Sequence[str]) -> str:
-    """Ask for the records with these keys."""
-    asked = (f"{column.property}%20eq%20{literal(key, column)}" for key in keys)
-    return f"({'%20or%20'.join(asked)})"
+    """Ask for the records with these keys; of a key of several fields there is one."""
+    if column.parts:
+        return is_equal(column, keys[0])
+    return f"({'%20or%20'.join(is_equal(column, key) for key in keys)})"
+
+
+def is_equal(column: Column, value: Value) -> str:
+    """Ask for equality."""
+    if column.parts and isinstance(value, str):
+        return "%20and%20".join(
+            f"{part.property}%20eq%20{quote(told, safe=_OF_KEYS)}"
+            for part, told in parts_of(value, column)
+        )
+    return f"{column.property}%20eq%20{literal(value, column)}"
 
 
 def among(column: Column, keys: Sequence[str]) -> Check:
@@ -154,9 +219,12 @@ def equals(column: Column, value: Value) -> Check:
     return Check(column, lambda found: _folded(found) == wanted)
 
 
-def address(base: str, select: Sequence[str], conditions: Sequence[str] = ()) -> str:
+def address(base: str, columns: Sequence[Column], conditions: Sequence[str] = ()) -> str:
     """Put a URL together, its conditions already encoded."""
-    options = [f"$select={','.join(dict.fromkeys(select))}"] if select else []
+    select = list(dict.fromkeys(column.select for column in columns if column.select))
+    expand = list(dict.fromkeys(column.expand for column in columns if column.expand))
+    options = [f"$select={','.join(select)}"] if select else []
+    options += [f"$expand={','.join(expand)}"] if expand else []
     options += [f"$filter={'%20and%20'.join(conditions)}"] if conditions else []
     return f"{base}?{'&'.join(options)}" if options else base
 

@@ -18,12 +18,13 @@ from runner.connectors.problems import UnreadableError, fault_of, title
 from runner.wire import Page, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Value = str | int | bool | None
 
 Document = TypeVar("Document")
 
+_NULL = msgspec.Raw(b"null")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _JSON: Mapping[Type, Any] = {
     Type.INTEGER: int | None,
@@ -36,16 +37,26 @@ _JSON: Mapping[Type, Any] = {
 class Column:
     """One field on the wire: what mappings call it, what an answer calls it, and its type.
 
-    ``select`` is what to ask for to get it. ``annotation``: it comes only where there is something
-    to tell, and nobody can filter by it. ``midnight``: a date that travels as an instant.
+    ``property`` may be a path, ``Address/City``. ``select`` is what to ask for to get it, empty
+    where ``expand`` brings it. ``annotation``: it comes only where there is something to tell.
+    ``askable``: the server can be asked for rows by it. ``midnight``: a date that travels as an
+    instant, ``number``: a reference that travels as one. ``prefix`` stands before the quotes of a
+    literal of it (enumerations), ``bare`` ones have no quotes. ``parts``: it is put together from
+    these, a key of several fields.
     """
 
     name: str
     property: str
     type: Type
     select: str
+    expand: str = ""
     annotation: bool = False
+    askable: bool = True
     midnight: bool = False
+    number: bool = False
+    prefix: str = ""
+    bare: bool = False
+    parts: tuple[Column, ...] = ()
 
 
 def chosen(known: Mapping[str, Column], names: Sequence[str], entity: str) -> list[Column]:
@@ -76,17 +87,14 @@ class Decoder:
         self, key: Column, columns: Sequence[Column], checks: Sequence[Check] = ()
     ) -> None:
         self._key, self._columns, self._checks = key, tuple(columns), tuple(checks)
-        asked = {c.property: c for c in (*columns, *(check.column for check in checks), key)}
+        asked = {
+            part.property: part
+            for column in (*columns, *(check.column for check in checks), key)
+            for part in column.parts or (column,)
+        }
         self._names = {name: f"f{n}" for n, name in enumerate(asked)}
-        row = msgspec.defstruct(
-            "Row",
-            [
-                *(_field(self._names[name], column) for name, column in asked.items()),
-                ("etag", str | None, msgspec.field(default=None, name="@odata.etag")),
-            ],
-            kw_only=True,
-            gc=False,
-        )
+        etag = ("etag", str | None, msgspec.field(default=None, name="@odata.etag"))
+        row = _struct("", asked.values(), self._names, etag)
         rows = msgspec.defstruct(
             "Rows",
             [
@@ -137,8 +145,21 @@ class Decoder:
         )
 
     def _values(self, column: Column, rows: Sequence[Any]) -> list[Value]:
-        found = map(attrgetter(self._names[column.property]), rows)
-        return [_digits(raw) for raw in found] if column.type is Type.DECIMAL else list(found)
+        if column.parts:
+            parts = [self._values(part, rows) for part in column.parts]
+            return [_put_together(column.parts, values) for values in zip(*parts, strict=True)]
+        found = rows
+        *outer, last = (self._names[path] for path in _paths(column.property))
+        for name in outer:
+            found = [None if row is None else getattr(row, name) for row in found]
+        if outer:
+            found = [None if row is None else getattr(row, last) for row in found]
+            found = [_NULL if f is None and column.type is Type.DECIMAL else f for f in found]
+        else:
+            found = list(map(attrgetter(last), found))
+        if column.number:
+            return [None if value is None else str(value) for value in found]
+        return [_digits(raw) for raw in found] if column.type is Type.DECIMAL else found
 
 
 def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document:
@@ -160,11 +181,64 @@ def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document
         raise UnreadableError(f"the answer is garbled: {error}", garbled=True) from error
 
 
-def _field(attribute: str, column: Column) -> tuple[Any, ...]:
-    kind = _JSON.get(column.type, str | None)
+def part(column: Column, value: Value) -> str:
+    """Write one part of a key of several: quoted texts, all else bare (4.01 URL conventions).
+
+    >>> part(Column(name="No", property="No", type=Type.TEXT, select="No"), "O'B")
+    "No='O''B'"
+    """
+    if column.bare or column.type not in (Type.TEXT, Type.CODE, Type.OPTION):
+        told = str(value).lower() if isinstance(value, bool) else str(value)
+    else:
+        told = f"{column.prefix}'{str(value).replace(chr(39), chr(39) * 2)}'"
+    return f"{column.name}={told}"
+
+
+def _put_together(parts: Sequence[Column], values: Sequence[Value]) -> str | None:
+    if any(value is None for value in values):
+        return None
+    return ",".join(part(column, value) for column, value in zip(parts, values, strict=True))
+
+
+def _struct(
+    above: str, columns: Iterable[Column], names: dict[str, str], *more: tuple[Any, ...]
+) -> type[msgspec.Struct]:
+    """Make the type of a row, or of an object within it; ``names`` are attributes by path."""
+    fields: dict[str, tuple[Any, ...]] = {}
+    within: dict[str, list[Column]] = {}
+    for column in columns:
+        own, _, deeper = column.property.removeprefix(above).partition("/")
+        if deeper and not column.annotation:
+            within.setdefault(own, []).append(column)
+        else:
+            fields[column.property] = _field(names[column.property], column, above)
+    for own, inner in within.items():
+        path = f"{above}{own}"
+        names[path] = f"n{len(names)}"
+        kind = _struct(f"{path}/", inner, names)
+        fields[path] = (names[path], kind | None, msgspec.field(name=own))
+    return msgspec.defstruct("Row", [*fields.values(), *more], kw_only=True, gc=False)
+
+
+def _paths(path: str) -> Iterator[str]:
+    """Yield the paths of what a property lies in, and its own.
+
+    >>> list(_paths("a/b/c"))
+    ['a', 'a/b', 'a/b/c']
+    """
+    if "@" in path:
+        yield path
+        return
+    steps = path.split("/")
+    yield from ("/".join(steps[: n + 1]) for n in range(len(steps)))
+
+
+def _field(attribute: str, column: Column, above: str) -> tuple[Any, ...]:
+    kind = _JSON[Type.INTEGER] if column.number else _JSON.get(column.type, str | None)
+    name = column.property.removeprefix(above)
     if column.annotation:
-        return (attribute, kind, msgspec.field(default=None, name=column.property))
-    return (attribute, kind, msgspec.field(name=column.property))
+        return (attribute, kind, msgspec.field(default=None, name=name))
+    return (attribute, kind, msgspec.field(name=name))
 
 
 def _digits(raw: msgspec.Raw) -> str | None:

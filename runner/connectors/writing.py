@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runner.connectors.batch import packed, unpacked
 from runner.connectors.failures import MaybeSentError
 from runner.connectors.problems import UnreadableError
 from runner.errors import SystemUnavailableError
-from runner.wire import Unknown, WriteKind, Written
+from runner.wire import Rejected, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
-
+    from runner.connectors.batch import Form
     from runner.connectors.http import Client, Reply, Request
     from runner.connectors.rows import Decoder
     from runner.wire import Outcome, Write
 
 
+Send = Callable[[Sequence["Write"]], Awaitable[Sequence["Outcome"]]]
+"""Sends some writes and says what came of each."""
+
+
 async def in_turn(
-    batch: Sequence[Write], send: Callable[[Write], Awaitable[Outcome]], workers: int
+    batch: Sequence[Write], send: Send, workers: int, together: int = 1
 ) -> Sequence[Outcome]:
-    """Send each write once, as many at a time as there are workers.
+    """Send each write once, so many at a time as there are workers, so many in one request.
 
     What was answered is worth more than the news that the system went away: then the rest of the
     batch, of which nobody was told anything, is ``Unknown``, and the next batch brings the news.
@@ -30,7 +36,9 @@ async def in_turn(
         SystemUnavailableError: it went away before it answered anything.
 
     """
-    turns = _Turns(batch, send)
+    # Every worker has something to do before any of them gets more.
+    size = max(1, min(together, -(-len(batch) // workers)))
+    turns = _Turns(batch, send, size)
     async with asyncio.TaskGroup() as group:
         for _ in range(min(workers, len(batch))):
             group.create_task(turns.work())
@@ -43,21 +51,83 @@ async def in_turn(
 
 
 class _Turns:
-    def __init__(self, batch: Sequence[Write], send: Callable[[Write], Awaitable[Outcome]]) -> None:
-        self._waiting: Iterator[tuple[int, Write]] = iter(enumerate(batch))
-        self._send = send
+    def __init__(self, batch: Sequence[Write], send: Send, size: int) -> None:
+        self._batch, self._send, self._size = batch, send, size
+        self._waiting = iter(range(0, len(batch), size))
         self.outcomes: dict[int, Outcome] = {}
         self.gone: SystemUnavailableError | None = None
 
     async def work(self) -> None:
         """Send what is next until nothing is left, or the system is gone."""
-        for place, write in self._waiting:
+        for start in self._waiting:
             if self.gone is not None:
                 return
             try:
-                self.outcomes[place] = await self._send(write)
+                found = await self._send(self._batch[start : start + self._size])
             except SystemUnavailableError as error:
                 self.gone = error
+                return
+            self.outcomes |= dict(enumerate(found, start))
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A write on its way: its request, and what makes of the answer what came of it."""
+
+    request: Request
+    judged: Callable[[Reply], Awaitable[Outcome]]
+
+
+class Together:
+    """Sends writes in batches as long as the server takes them; else one by one.
+
+    ``root`` is the address that ``$batch`` stands below.
+    """
+
+    def __init__(self, client: Client, form: Form | None, root: str) -> None:
+        self._client, self._form, self._root = client, form, root
+
+    async def send(self, writes: Sequence[Sending]) -> Sequence[Outcome]:
+        """Send all and say what came of each, in their order."""
+        form = self._form
+        if form is None or len(writes) < _WORTH_IT:
+            return [await sent(self._client, one.request, one.judged) for one in writes]
+        requests = [one.request for one in writes]
+        about = f"{len(writes)} writes to {requests[0].about}"
+        try:
+            reply = await self._client.write(packed(form, self._root, requests, about))
+        except MaybeSentError as error:
+            return [Unknown(message=self._client.words(str(error)))] * len(writes)
+        if reply.status in _NO_BATCHES:
+            self._form = None
+        if reply.status in _NO_BATCHES or reply.status in _NOTHING_DONE:
+            return [await sent(self._client, one.request, one.judged) for one in writes]
+        if reply.status // 100 != 2:  # noqa: PLR2004 - it failed, and nobody knows where
+            return [Unknown(message=self._client.words(reply.fault.words))] * len(writes)
+        try:
+            replies = unpacked(form, reply, len(writes))
+        except UnreadableError as error:
+            return [Unknown(message=self._client.words(str(error)))] * len(writes)
+        return [
+            await sent(self._client, one.request, one.judged)
+            if answer is None or self._client.not_begun(answer)
+            else await one.judged(answer)
+            for one, answer in zip(writes, replies, strict=True)
+        ]
+
+
+async def outcomes(prepared: Sequence[Sending | Rejected], together: Together) -> Sequence[Outcome]:
+    """Send what can be sent; what cannot is refused without a word to the server."""
+    found = iter(await together.send([one for one in prepared if isinstance(one, Sending)]))
+    return [next(found) if isinstance(one, Sending) else one for one in prepared]
+
+
+_WORTH_IT = 2
+"""Writes from which on a batch is worth its words."""
+_NO_BATCHES = frozenset({404, 405, 415, 501})
+"""How a server answers that knows no ``$batch``."""
+_NOTHING_DONE = frozenset({400, 413})
+"""How it answers to one that it does not even begin with."""
 
 
 async def sent(
@@ -89,6 +159,8 @@ async def done(
     if reply.content:
         try:
             page = decoder.one(reply.content)
+            if page.etags == [None]:
+                page = replace(page, etags=[reply.headers.get("etag")])
             return Written(key=page.keys[0], page=page)
         except UnreadableError:
             pass  # It is done all the same: the record is read instead.

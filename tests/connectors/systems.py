@@ -16,6 +16,7 @@ from runner import sandbox
 from runner.connectors.dataverse import Dataverse
 from runner.connectors.http import Credentials
 from runner.connectors.nav import Nav
+from runner.connectors.pace import Pace
 from runner.connectors.patience import Clock, Patience
 from runner.connectors.secret import Secret
 from runner.wire import Outcome, Page, Value, WireQuery, Write, WriteKind, Written
@@ -218,7 +219,9 @@ def crm(
     )
     app = sandbox.dataverse(folder / "crm.sqlite", seed=seed)
     time, line = Time(), Line(wrap(httpx.ASGITransport(app=app, raise_app_exceptions=False)))
-    options = {"page_size": 2, "credentials": Credentials(token=Secret(sandbox.TOKEN)), **options}
+    pace = Pace(**{"concurrency": 8, "page_size": 2, **options.pop("pace", {})})
+    known = Credentials(token=Secret(sandbox.TOKEN))
+    options = {"pace": pace, "credentials": known, **options}
     made = Dataverse(
         "crm",
         "http://crm.example",
@@ -246,7 +249,8 @@ def nav(
     app = sandbox.nav(folder / "nav.sqlite", seed=seed, company=COMPANY, page_size=2, stale=stale)
     time, line = Time(), Line(wrap(httpx.ASGITransport(app=app, raise_app_exceptions=False)))
     known = Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD))
-    options = {"credentials": known, "company": COMPANY, **options}
+    pace = Pace(**{"concurrency": 2, **options.pop("pace", {})})
+    options = {"pace": pace, "credentials": known, "company": COMPANY, **options}
     made = Nav(
         "nav",
         f"http://nav.example{sandbox.NAV_PATH}",

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runner.connectors.csdl import MetadataError, entity_sets
+from runner.connectors.edm import Table, table
+from runner.connectors.nav import NavProfile
 from runner.wire import FieldType, Type
 
 DOCUMENT = """<?xml version="1.0" encoding="utf-8"?>
@@ -45,10 +47,16 @@ def note(kind: str) -> str:
 CSDL = DOCUMENT.format(code=note("Code"), enum=note("Enum"), date=note("Date")).encode()
 
 
+def tables(content: bytes, *names: str) -> list[Table]:
+    reading = NavProfile(company="C")
+    made = [table(s, reading, lambda name: f"there/{name}") for s in entity_sets(content, names)]
+    return [one for one in made if one is not None]
+
+
 def test_a_type_is_read_with_what_nav_notes_about_it() -> None:
-    [found] = entity_sets(CSDL, {"Customer", "Nothing"})
-    assert found.keys == ("No",)
-    assert found.midnights == {"Due"}
+    [found] = tables(CSDL, "Customer", "Nothing")
+    assert found.url == "there/Customer"
+    assert [column.name for column in found.columns.values() if column.midnight] == ["Due"]
     assert (found.type.name, found.type.key, found.type.label) == ("Customer", "No", "Name")
     assert found.type.modified == "Last_Date_Modified"
     assert list(found.type.fields.values()) == [
@@ -68,8 +76,10 @@ def test_a_type_is_read_with_what_nav_notes_about_it() -> None:
 
 def test_only_what_is_asked_for_is_kept() -> None:
     assert entity_sets(CSDL, set()) == []
-    [lines] = entity_sets(CSDL, {"Lines"})
-    assert lines.keys == ("Kind", "No")
+    [lines] = tables(CSDL, "Lines")
+    assert lines.type.key == "Kind,No"
+    assert list(lines.type.fields) == ["Kind", "No", "Kind,No"]
+    assert not lines.type.fields["Kind,No"].on_create
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "b">]><edmx:Edmx xmlns:edmx="e">&a;</edmx:Edmx>'

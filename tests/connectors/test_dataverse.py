@@ -350,7 +350,7 @@ def test_an_empty_page_at_the_end_is_no_page(tmp_path: Path) -> None:
 
 def test_no_cookie_binds_us_to_one_server(tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, line, _ = crm(tmp_path, concurrency=1)
+        connector, line, _ = crm(tmp_path, pace={"concurrency": 1})
         await connector.describe(["accounts"])
         line.faults += [answering(200, b'{"value":[]}', Set_Cookie="ARRAffinity=1; Path=/")]
         query = WireQuery(entity="accounts", fields=("name",))

@@ -326,7 +326,7 @@ def test_a_write_without_a_readable_answer_is_read_back(
 
 def test_a_system_that_goes_away_leaves_what_it_answered(system: System, tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, line, _ = system.opened(tmp_path, concurrency=1)
+        connector, line, _ = system.opened(tmp_path, pace={"concurrency": 1})
         batch = [system.update(key, **{system.text: "new"}) for key in system.keys[:4]]
         await connector.describe([system.entity])
 

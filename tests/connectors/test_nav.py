@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,18 @@ import httpx
 import msgspec
 import pytest
 
-from runner.connectors.csdl import Described
-from runner.connectors.nav import Nav
-from runner.connectors.nav_writer import Writer
+from runner.connectors import nav_server
+from runner.connectors.rows import Column
 from runner.errors import SystemUnavailableError
 from runner.wire import (
     Drifted,
-    EntityType,
     FieldType,
     Outcome,
     Rejected,
     Type,
     Unknown,
+    Value,
     WireQuery,
-    Write,
-    WriteKind,
     Written,
 )
 from tests.connectors.systems import (
@@ -142,58 +140,27 @@ def test_since_is_a_day_and_takes_what_never_was_dated(tmp_path: Path) -> None:
     run(scenario())
 
 
-def _published(connector: Nav, **kinds: Type) -> Writer:
-    fields = {name: FieldType(name=name, type=kind) for name, kind in kinds.items()}
-    described = Described(
-        type=EntityType(name="Page", key="No", fields=fields),
-        keys=("No",),
-        midnights=frozenset({"Midnight"}),
-    )
-    return Writer(connector._client, connector._page(described))
-
-
-def test_blanks_of_every_type(tmp_path: Path) -> None:
-    del tmp_path
-    writer = _published(
-        Nav("nav", "https://nav.example/ODataV4", "C", None),
-        No=Type.CODE,
-        Text=Type.TEXT,
-        Option=Type.OPTION,
-        Integer=Type.INTEGER,
-        Decimal=Type.DECIMAL,
-        Boolean=Type.BOOLEAN,
-        Date=Type.DATE,
-        Midnight=Type.DATE,
-        Instant=Type.INSTANT,
-        Guid=Type.GUID,
-    )
-    names = (
-        "Text",
-        "Option",
-        "Integer",
-        "Decimal",
-        "Boolean",
-        "Date",
-        "Midnight",
-        "Instant",
-        "Guid",
-    )
-    update = Write(kind=WriteKind.UPDATE, entity="Page", key="1", values=dict.fromkeys(names))
-    assert writer._body(update) == {
-        "Text": "",
-        "Option": "",
-        "Integer": 0,
-        "Decimal": 0,
-        "Boolean": False,
-        "Date": "0001-01-01",
-        "Midnight": "0001-01-01T00:00:00Z",
-        "Instant": "0001-01-01T00:00:00Z",
-        "Guid": "00000000-0000-0000-0000-000000000000",
-    }
-    dated = Write(
-        kind=WriteKind.UPDATE, entity="Page", key="1", values={"Midnight": date(2026, 8, 1)}
-    )
-    assert writer._body(dated) == {"Midnight": "2026-08-01T00:00:00Z"}
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        (Type.TEXT, None, ""),
+        (Type.CODE, None, ""),
+        (Type.OPTION, None, ""),
+        (Type.INTEGER, None, 0),
+        (Type.DECIMAL, None, 0),
+        (Type.BOOLEAN, None, False),
+        (Type.DATE, None, "0001-01-01"),
+        (Type.INSTANT, None, "0001-01-01T00:00:00Z"),
+        (Type.GUID, None, "00000000-0000-0000-0000-000000000000"),
+        (Type.DATE, date(2026, 8, 1), "2026-08-01"),
+    ],
+)
+def test_values_of_every_type(kind: Type, value: Value, written: object) -> None:
+    column = Column(name="x", property="x", type=kind, select="x")
+    assert nav_server.body(column, value) == written
+    if kind is Type.DATE:
+        midnight = replace(column, midnight=True)
+        assert nav_server.body(midnight, value) == f"{written}T00:00:00Z"
 
 
 def _error(status: int, code: str, message: str = "m") -> Fault:
@@ -286,14 +253,14 @@ def test_a_relation_that_is_missed_is_told(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_key_of_several_fields_is_told(tmp_path: Path) -> None:
+def test_a_set_without_key_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         connector, line, _ = nav(tmp_path)
-        csdl = b"""<edmx:Edmx xmlns:edmx="e"><EntityType Name="P"><Key><PropertyRef Name="A"/>
-            <PropertyRef Name="B"/></Key></EntityType><EntitySet Name="P" EntityType="N.P"/>
-            </edmx:Edmx>"""
+        csdl = b"""<edmx:Edmx xmlns:edmx="e"><Schema Namespace="N"><EntityType Name="P">
+            <Property Name="A" Type="Edm.String"/></EntityType>
+            <EntitySet Name="P" EntityType="N.P"/></Schema></edmx:Edmx>"""
         line.faults += [lambda request, answer: answer(request), answering(200, csdl)]
-        with pytest.raises(SystemUnavailableError, match="the key of P is A, B"):
+        with pytest.raises(SystemUnavailableError, match="the key of P is missing"):
             await connector.describe(["P"])
         await connector.close()
 

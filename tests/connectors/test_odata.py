@@ -80,13 +80,16 @@ def test_every_text_comes_back_from_a_url(text: str) -> None:
     ],
 )
 def test_key_predicate(key: str, kind: Type, expected: str) -> None:
-    assert odata.predicate(key, kind) == expected
+    assert odata.predicate(key, column(kind)) == expected
+
+
+X, Y = (Column(name=name, property=name, type=Type.TEXT, select=name) for name in "xy")
 
 
 def test_address() -> None:
     assert odata.address("b", []) == "b"
-    assert odata.address("b", ["x", "y", "x"]) == "b?$select=x,y"
-    assert odata.address("b", ["x"], ["p", "q"]) == "b?$select=x&$filter=p%20and%20q"
+    assert odata.address("b", [X, Y, X]) == "b?$select=x,y"
+    assert odata.address("b", [X], ["p", "q"]) == "b?$select=x&$filter=p%20and%20q"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runner import sandbox
 from runner.connectors.dataverse import Dataverse
 from runner.connectors.http import Credentials
+from runner.connectors.pace import Pace
 from runner.connectors.secret import Secret
 from runner.sandbox.serve import server
 from runner.wire import WireQuery
@@ -39,7 +40,12 @@ def test_a_connector_pages_over_loopback(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         assert served.started
         url = f"http://127.0.0.1:{port}/crm{sandbox.DATAVERSE_PATH}"
-        connector = Dataverse("crm", url, Credentials(token=Secret(sandbox.TOKEN)), page_size=3)
+        connector = Dataverse(
+            "crm",
+            url,
+            Credentials(token=Secret(sandbox.TOKEN)),
+            pace=Pace(concurrency=8, page_size=3),
+        )
         try:
             query = WireQuery(entity="accounts", fields=("name",))
             return [n async for page in connector.pages(query) for n in page.columns["name"]]

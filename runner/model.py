@@ -132,10 +132,12 @@ class Auth:
     the password is the web service access key), or Windows' own way with ``ntlm``. ``client_id``
     is an application of Microsoft Entra in ``tenant``, with the secret in ``secret_env``; without
     one a person signs in by a code. ``authority`` is where tokens are given, empty for
-    Microsoft's public one.
+    Microsoft's public one. ``header`` is one that holds what is in ``value_env``.
     """
 
     token_env: str = ""
+    header: str = ""
+    value_env: str = ""
     tenant: str = ""
     client_id: str = ""
     secret_env: str = ""
@@ -153,7 +155,11 @@ class System:
     project. ``seed`` is what its first records come from (``None``: it starts empty, or is there).
     ``company`` is empty where the connector has none. ``types`` holds by entity and field the type
     (``wire.Type``) of what does not tell it by itself, ``modified`` names the field that tells when
-    a record changed (empty: the connector knows, or nobody).
+    a record changed (empty: the connector knows, or nobody). ``batch`` is how several writes go in
+    one request, empty where the connector knows. ``requests`` at a time, ``page_size`` in rows and
+    ``writes`` in one request: 0 leaves them to the connector. ``caller`` is in whose name all is
+    done, empty for the connection's own user. ``refuse_duplicates``: what the system takes for one
+    is not written.
     """
 
     name: str
@@ -164,6 +170,13 @@ class System:
     seed: Path | None = None
     types: abc.Mapping[str, abc.Mapping[str, str]] = field(default_factory=dict)
     modified: str = ""
+    batch: str = ""
+    client_keys: bool = False
+    requests: int = 0
+    page_size: int = 0
+    writes: int = 0
+    caller: str = ""
+    refuse_duplicates: bool = False
     at: Location
 
     @property

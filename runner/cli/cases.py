@@ -120,7 +120,7 @@ async def _likenesses(project: Project) -> dict[str, Likeness]:
                 found[system.name] = Likeness(
                     types={kind.name: kind for kind in types},
                     client_keys=connector.capabilities.client_keys,
-                    blanks=BLANKS if system.connector == "nav" else {},
+                    blanks={} if system.connector == "dataverse" else BLANKS,
                 )
     return found
 

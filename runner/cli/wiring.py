@@ -12,11 +12,16 @@ import httpx
 
 from runner import run, sandbox
 from runner.cli.console import say
+from runner.connectors import business_central, dataverse, nav, odata_v4
+from runner.connectors.batch import Form
+from runner.connectors.business_central import BusinessCentral
 from runner.connectors.cells import Rules
-from runner.connectors.dataverse import Dataverse
+from runner.connectors.dataverse import Dataverse, Manner
 from runner.connectors.folder import Folder
 from runner.connectors.http import Credentials
 from runner.connectors.nav import Nav
+from runner.connectors.odata_v4 import Habits, OData
+from runner.connectors.pace import Pace
 from runner.connectors.records import Records
 from runner.connectors.secret import Secret
 from runner.connectors.storage import Database
@@ -123,10 +128,38 @@ def _connector(project: Project, system: System) -> Introduced:
         path = sandbox.DATAVERSE_PATH if system.connector == "dataverse" else sandbox.NAV_PATH
         url = f"{_HOST}{path}"
         credentials = _sandbox_credentials(system)
-    if system.connector == "dataverse":
-        return Dataverse(system.name, url, credentials, transport_factory=transport)
-    company = _put_in(system.company)
-    return Nav(system.name, url, company, credentials, transport_factory=transport)
+    company, name = _put_in(system.company), system.name
+    match system.connector:
+        case "dataverse":
+            manner = Manner(caller=_put_in(system.caller), detect=system.refuse_duplicates)
+            pace = _pace(system, dataverse.PACE)
+            return Dataverse(
+                name, url, credentials, pace=pace, manner=manner, transport_factory=transport
+            )
+        case "nav":
+            pace = _pace(system, nav.PACE)
+            return Nav(name, url, company, credentials, pace=pace, transport_factory=transport)
+        case "business_central":
+            pace = _pace(system, business_central.PACE)
+            return BusinessCentral(
+                name, url, company, credentials, pace=pace, transport_factory=transport
+            )
+        case _:
+            habits = Habits(
+                client_keys=system.client_keys,
+                batch=Form(system.batch) if system.batch else None,
+                modified=system.modified,
+            )
+            return OData(name, url, credentials, habits=habits, pace=_pace(system, odata_v4.PACE))
+
+
+def _pace(system: System, usual: Pace) -> Pace:
+    """Take what the project says, and what is usual for the rest."""
+    return Pace(
+        concurrency=system.requests or usual.concurrency,
+        page_size=system.page_size or usual.page_size,
+        together=system.writes or usual.together,
+    )
 
 
 def records_of(project: Project) -> dict[str, Rows]:
@@ -146,6 +179,8 @@ def _credentials(system: System) -> Credentials | None:
         return None
     if auth.token_env:
         return Credentials(token=Secret(os.environ[auth.token_env]))
+    if auth.header:
+        return Credentials(header=auth.header, value=Secret(os.environ[auth.value_env]))
     if auth.client_id:
         return Credentials(tokens=_tokens(system, auth))
     password = Secret(os.environ[auth.password_env])
@@ -167,10 +202,10 @@ def _tokens(system: System, auth: Auth) -> Tokens:
 
 def _unset(system: System) -> list[Problem]:
     auth = system.auth
-    texts = [system.url, system.company]
+    texts = [system.url, system.company, system.caller]
     texts += [auth.user, auth.tenant, auth.client_id, auth.authority] if auth else []
     names = [name for text in texts for name in _REFERENCE.findall(text)]
-    secrets = (auth.token_env, auth.password_env, auth.secret_env) if auth else ()
+    secrets = (auth.token_env, auth.password_env, auth.secret_env, auth.value_env) if auth else ()
     names += [name for name in secrets if name]
     return [
         Problem(

@@ -153,7 +153,7 @@ class Binder:
         return Entity(
             system=name,
             entity=value["entity"],
-            key=value["key"],
+            key=_key(value["key"]),
             filter=None if text is None else self._condition(text, (*path, "filter")),
             read_all=value.get("read") == "all",
             new_key=value.get("new_key", ""),
@@ -289,3 +289,8 @@ def _written(rule: FieldMapping, side: Side) -> tuple[str, ...]:
             return tuple(name for name, _ in pieces)
         case _:
             return tuple(filter(None, (rule.name(side),)))
+
+
+def _key(value: str | list[str]) -> str:
+    """Name the key: one of several fields as its system's type names it."""
+    return value if isinstance(value, str) else ",".join(value)

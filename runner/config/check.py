@@ -49,6 +49,10 @@ def _validator(schema: FilePath) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
 
 
+_BARE = "a bare No, Yes, on or off is read as true or false: write it in quotes"
+_SECRET = (("token",), ("password",), ("secret",))
+
+
 def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
     path = tuple(error.absolute_path)
     at = document.at(path)
@@ -71,8 +75,7 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
             for key in missing:
                 yield Problem(at, f"'{key}' is missing", _described(error, key))
         case "type" if isinstance(value, bool) and "string" in told:
-            hint = "a bare No, Yes, on or off is read as true or false: write it in quotes"
-            yield Problem(at, f"{_shown(value)} is not {_wanted(error)}", hint)
+            yield Problem(at, f"{_shown(value)} is not {_wanted(error)}", _BARE)
         case "type":
             yield Problem(at, f"{_shown(value)} is not {_wanted(error)}", _said(error))
         case "enum" | "const":
@@ -80,9 +83,11 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
             words = [str(word) for word in allowed]
             hint = nearest(str(value), words) or f"it is one of {', '.join(words)}"
             yield Problem(at, f"{_shown(value)} is not known here", hint)
+        case "anyOf" if isinstance(value, bool) and {"type": "string"} in told:
+            yield Problem(at, f"{_shown(value)} is not a text", _BARE)
         case "anyOf" | "oneOf":
             yield from _best(document, error)
-        case "pattern" if path[-1:] in (("token",), ("password",), ("secret",)):
+        case "pattern" if path[-1:] in _SECRET or path[-2:] == ("auth", "value"):
             # What stands there may be a secret: it is not repeated.
             yield Problem(at, "a secret must not stand in the file", _said(error))
         case "pattern":

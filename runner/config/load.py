@@ -8,41 +8,22 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from runner import shipped
 from runner.config.bind import Binder
 from runner.config.check import check, side_without
 from runner.config.compose import composed, laid_on, unused
-from runner.config.fields import KEYS
 from runner.config.order import ordered
 from runner.config.read import Document, read
+from runner.config.systems import TABLES, systems_of
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
-from runner.model import RECORDS, Auth, Entity, Mapping, Project, Side, System
+from runner.model import RECORDS, Entity, Mapping, Project, Side, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STANDARD = "standard:"
 """What the folders of mappings that come with sync-run begin with."""
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_TABLES = {"duckdb": "a DuckDB file", "files": "a folder"}
-"""Connectors whose url is a path, and what it leads to."""
-_RESERVED = frozenset(
-    {
-        "mapping",
-        "direction",
-        "depends_on",
-        "create",
-        "match",
-        "conflict",
-        "drift",
-        "fields",
-        "defaults",
-    }
-    | {"case", "ensure", "coupled_by", RECORDS}
-    | KEYS
-)
 
 
 def load(start: Path, *, environment: str = "") -> Project:
@@ -61,7 +42,7 @@ def load(start: Path, *, environment: str = "") -> Project:
     document = _sync(root, environment, problems)
     if problems or document is None:
         raise ConfigError(problems)
-    systems = tuple(_systems(root, document, problems))
+    systems = tuple(systems_of(root, document, problems))
     notes: list[Problem] = []
     names = tuple(system.name for system in systems)
     mappings = tuple(_mappings(root, document, environment, names, problems, notes))
@@ -141,110 +122,12 @@ def _sync(root: Path, environment: str, problems: list[Problem]) -> Document | N
     return document
 
 
-def _systems(root: Path, document: Document, problems: list[Problem]) -> Iterator[System]:
-    for name, value in document.value["systems"].items():
-        path = ("systems", name)
-        at = document.at(path)
-        if name in _RESERVED:
-            what = f"'{name}' is a word of the mapping language"
-            problems.append(Problem(document.key_at(path), what, "call the system something else"))
-        auth = value.get("auth")
-        seed = value.get("seed")
-        system = System(
-            name=name,
-            connector=value["connector"],
-            url=value["url"],
-            company=value.get("company", ""),
-            auth=None if auth is None else _auth(auth),
-            seed=None if seed is None else root / seed,
-            types=value.get("types", {}),
-            modified=value.get("modified", ""),
-            at=at,
-        )
-        problems += _system_problems(system, document, path)
-        yield system
-
-
-def _auth(value: dict[str, Any]) -> Auth:
-    def name(text: str) -> str:
-        return text.removeprefix("${").removesuffix("}")
-
-    if "token" in value:
-        return Auth(token_env=name(value["token"]))
-    if "client_id" in value:
-        return Auth(
-            tenant=value["tenant"],
-            client_id=value["client_id"],
-            secret_env=name(value.get("secret", "")),
-            authority=value.get("authority", ""),
-        )
-    ntlm = value.get("scheme") == "ntlm"
-    return Auth(user=value["user"], password_env=name(value["password"]), ntlm=ntlm)
-
-
-def _system_problems(
-    system: System, document: Document, path: tuple[str, ...]
-) -> Iterator[Problem]:
-    at = document.at((*path, "url"))
-    if system.connector in _TABLES:
-        yield from _tables_problems(system, document, path)
-        return
-    for key in ("types", "modified"):
-        if getattr(system, key):
-            hint = "the system tells it by itself"
-            what = f"'{key}' is for {' and '.join(sorted(_TABLES))} alone"
-            yield Problem(document.key_at((*path, key)), what, hint)
-    if system.connector == "nav" and not system.company:
-        yield Problem(system.at, "'company' is missing", "NAV would choose one by itself")
-    if system.connector != "nav" and system.company:
-        yield Problem(document.key_at((*path, "company")), "'company' is for NAV alone")
-    if system.url.startswith("sandbox:"):
-        if not system.sandbox.isidentifier():
-            yield Problem(at, f"'{system.url}' names no sandbox", "write sandbox: and a name")
-        if system.seed is not None and not system.seed.is_dir():
-            yield Problem(document.at((*path, "seed")), f"there is no folder '{system.seed.name}'")
-        return
-    if system.seed is not None:
-        hint = "`seed: null` in an overlay takes it out"
-        yield Problem(document.key_at((*path, "seed")), "only a sandbox is seeded", hint)
-    if "${" in system.url:
-        return
-    yield from _url_problems(system, at)
-    if system.auth is None:
-        yield Problem(system.at, "'auth' is missing", "a real system wants to know who comes")
-
-
-def _tables_problems(
-    system: System, document: Document, path: tuple[str, ...]
-) -> Iterator[Problem]:
-    """Say what is wrong about a system that is a file or a folder, not a server."""
-    wanted = _TABLES[system.connector]
-    for key, told in (("company", system.company), ("auth", system.auth)):
-        if told:
-            what = f"'{key}' is not for {system.connector}"
-            yield Problem(document.key_at((*path, key)), what, "take it out: it is for servers")
-    if system.sandbox or "://" in system.url:
-        what = f"'{system.url}' is not the path of {wanted}"
-        yield Problem(document.at((*path, "url")), what, "write it relative to sync.yaml")
-    seed, at = system.seed, document.at((*path, "seed"))
-    if seed is None:
-        return
-    if system.connector == "files" and not seed.is_dir():
-        yield Problem(
-            at, f"there is no folder '{seed.name}'", "its files are what `url:` begins with"
-        )
-    if system.connector == "duckdb" and not seed.is_file():
-        yield Problem(
-            at, f"there is no file '{seed.name}'", "it is the SQL script that makes the tables"
-        )
-
-
 def _key_problems(systems: tuple[System, ...], mappings: tuple[Mapping, ...]) -> Iterator[Problem]:
     """Say where mappings know the rows of one table by different columns.
 
     A file has no key of its own: what mappings call its key is the key.
     """
-    tables = {system.name for system in systems if system.connector in _TABLES}
+    tables = {system.name for system in systems if system.connector in TABLES}
     known: dict[tuple[str, str], Entity] = {}
     for entity in (mapping.entity(side) for mapping in mappings for side in Side):
         if entity.system not in tables:
@@ -253,21 +136,6 @@ def _key_problems(systems: tuple[System, ...], mappings: tuple[Mapping, ...]) ->
         if first.key != entity.key:
             what = f"the key of {entity.entity} is '{entity.key}' here"
             yield Problem(entity.at, what, f"it is '{first.key}' in {first.at}")
-
-
-def _url_problems(system: System, at: Location) -> Iterator[Problem]:
-    try:
-        parts = urlsplit(system.url)
-        host = parts.hostname
-    except ValueError as error:
-        yield Problem(at, f"the url is wrong: {error}")
-        return
-    if parts.scheme not in ("http", "https") or not host:
-        yield Problem(at, "the url is none", "write https://… or sandbox:NAME")
-    elif parts.username or parts.password:
-        yield Problem(at, "the url holds a user or password", "put them under `auth:`")
-    elif parts.scheme == "http" and host not in _LOOPBACK:
-        yield Problem(at, "plain http would show the password to the network", "use https")
 
 
 def _mappings(

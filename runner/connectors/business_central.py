@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _OVERLAP = timedelta(minutes=5)
 """How far a moment of change may lag behind the end of its transaction (D14, D15)."""
 
-_PACE = Pace(concurrency=4, page_size=20_000, together=20)
+PACE = Pace(concurrency=4, page_size=20_000, together=20)
 """Five requests a user are worked on at a time, and one of them should be free for people (C6)."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -49,7 +49,7 @@ class BusinessCentral(Service):
         company: str,
         credentials: Credentials | None,
         *,
-        pace: Pace = _PACE,
+        pace: Pace = PACE,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -53,13 +54,37 @@ class _Counted(msgspec.Struct):
 
 _COUNTED = msgspec.json.Decoder(_Counted)
 
-_PACE = Pace(concurrency=8, page_size=5_000, together=10)
+PACE = Pace(concurrency=8, page_size=5_000, together=10)
 """Small batches side by side are faster than large ones one after the other (A13)."""
 
 _DEADLOCK = "0x80044150"
 
 _OVERLAP = timedelta(minutes=5)
 """How far ``modifiedon`` may lag: it is the second in which a transaction began (D14, D15)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How an organisation is to take what we do.
+
+    ``caller``: in whose name, a system user's id, or ``entra:`` and an object id (A14); empty for
+    our own. ``detect``: its rules for duplicates hold for what we write (A15).
+    """
+
+    caller: str = ""
+    detect: bool = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes along with every request."""
+        headers = dict(odata.HEADERS)
+        if self.caller.startswith("entra:"):
+            headers["CallerObjectId"] = self.caller.removeprefix("entra:")
+        elif self.caller:
+            headers["MSCRMCallerID"] = self.caller
+        if self.detect:
+            headers["MSCRM.SuppressDuplicateDetection"] = "false"
+        return headers
 
 
 class Dataverse:
@@ -71,14 +96,15 @@ class Dataverse:
         base_url: str,
         credentials: Credentials | None,
         *,
-        pace: Pace = _PACE,
+        pace: Pace = PACE,
+        manner: Manner | None = None,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         base = base_url.rstrip("/")
         self._base = base if "/api/data/" in urlsplit(base).path else f"{base}/api/data/v9.2"
-        self._pace = pace
+        self._pace, self._headers = pace, (manner or Manner()).headers
         self._client = Client(
             name,
             self._base,
@@ -109,7 +135,7 @@ class Dataverse:
 
     def _get(self, path: str) -> Request:
         return Request(
-            method="GET", url=f"{self._base}/{path}", headers=odata.HEADERS, about="who we are"
+            method="GET", url=f"{self._base}/{path}", headers=self._headers, about="who we are"
         )
 
     async def entities(self) -> Sequence[str]:
@@ -146,7 +172,7 @@ class Dataverse:
         request = Request(
             method="GET",
             url=f"{self._base}/{entity}?$select={definition.key.select}&$top=1&$count=true",
-            headers=odata.HEADERS,
+            headers=self._headers,
             about=f"the number of {entity}",
         )
         counted = await self._client.read(request, lambda content: decoded(content, _COUNTED))
@@ -155,7 +181,9 @@ class Dataverse:
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections."""
         known = {write.entity: await self._definition(write.entity) for write in batch}
-        writers = {name: Writer(self._client, self._base, known[name]) for name in known}
+        writers = {
+            name: Writer(self._client, self._base, known[name], self._headers) for name in known
+        }
 
         async def send(some: Sequence[Write]) -> Sequence[Outcome]:
             return await outcomes([writers[w.entity].prepared(w) for w in some], self._together)
@@ -185,7 +213,7 @@ class Dataverse:
         request = Request(
             method="GET",
             url=odata.address(f"{self._base}/{query.entity}", looked_at, conditions),
-            headers={**odata.HEADERS, "Prefer": ",".join(prefer)},
+            headers={**self._headers, "Prefer": ",".join(prefer)},
             about=query.entity,
         )
         return request, Decoder(definition.key, columns, checks)

@@ -49,8 +49,10 @@ def annotating(columns: Iterable[Column]) -> list[str]:
 class Writer:
     """Writes records of one entity set."""
 
-    def __init__(self, client: Client, base: str, definition: Definition) -> None:
-        self._client, self._definition = client, definition
+    def __init__(
+        self, client: Client, base: str, definition: Definition, headers: Mapping[str, str]
+    ) -> None:
+        self._client, self._definition, self._headers = client, definition, headers
         self._set = f"{base}/{definition.type.name}"
         self._decoders: dict[tuple[str, ...], Decoder] = {}
 
@@ -73,7 +75,7 @@ class Writer:
             ValueError: the write holds what the entity does not take.
 
         """
-        headers = {**odata.HEADERS}
+        headers = {**self._headers}
         if write.kind is not WriteKind.CREATE:
             headers["If-Match"] = write.etag or "*"
         elif write.key is not None:
@@ -101,7 +103,7 @@ class Writer:
         return Request(
             method="GET",
             url=odata.address(one, columns),
-            headers={**odata.HEADERS, "Prefer": prefer} if prefer else odata.HEADERS,
+            headers={**self._headers, "Prefer": prefer} if prefer else self._headers,
             about=self._definition.type.name,
         )
 

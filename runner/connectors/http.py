@@ -55,10 +55,13 @@ _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 class Credentials:
     """Who we are: a bearer token, one that is renewed, or a user with a password; else nobody.
 
-    ``ntlm``: the password is proved to a Windows server, once for each connection, and not sent.
+    ``header`` with ``value`` is a header that lets us in. ``ntlm``: the password is proved to a
+    Windows server, once for each connection, and not sent.
     """
 
     token: Secret | None = None
+    header: str = ""
+    value: Secret | None = None
     tokens: Tokens | None = None
     user: str = ""
     password: Secret | None = None
@@ -89,7 +92,7 @@ class Credentials:
 
     def hidden(self, text: str) -> str:
         """Take what is secret out of a text, should a server or a library have repeated it."""
-        secrets = [s.reveal() for s in (self.token, self.password) if s is not None]
+        secrets = [s.reveal() for s in (self.token, self.password, self.value) if s is not None]
         for secret in (self.authorization().rpartition(" ")[2], *secrets):
             text = text.replace(secret, "****") if secret else text
         return text
@@ -263,6 +266,8 @@ class Client:
         headers = dict(request.headers)
         if known.authorization():
             headers["Authorization"] = known.authorization()
+        if known.header and known.value is not None:
+            headers[known.header] = known.value.reveal()
         return client.build_request(
             request.method, url, headers=headers, content=request.content, extensions=exactly
         )
@@ -397,11 +402,14 @@ def _check(system: str, url: str, credentials: Credentials, *, in_process: bool)
     if "@" in there.netloc:
         hint = "put them under `auth:`, which never shows them"
         raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
-    known = bool(credentials.authorization() or credentials.tokens or credentials.ntlm)
+    known = bool(
+        credentials.authorization() or credentials.tokens or credentials.ntlm or credentials.value
+    )
     if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
         raise SystemUnavailableError(
             system, "plain http would show the password to the network", hint="use https"
         )
-    if credentials.token is not None and not re.fullmatch("[!-~]+", credentials.token.reveal()):
+    told = credentials.token or credentials.value
+    if told is not None and not re.fullmatch("[!-~]+", told.reveal()):
         hint = "a token is one line of ASCII without blanks; was a line end stored with it?"
         raise SystemUnavailableError(system, "its token cannot be sent", hint=hint)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.connectors.rows import Check, Column
     from runner.wire import Outcome, Value, WireQuery, Write
 
-_PACE = Pace(concurrency=2)
+PACE = Pace(concurrency=2)
 """Writers of one table block each other, and every request opens the company anew (B6)."""
 
 _OVERLAP = timedelta(days=1)
@@ -55,7 +55,7 @@ class Nav(Service):
         company: str,
         credentials: Credentials | None,
         *,
-        pace: Pace = _PACE,
+        pace: Pace = PACE,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _OVERLAP = timedelta(minutes=5)
 """How far a moment of change may lag behind the end of its transaction (D14, D15)."""
 
-_PACE = Pace(concurrency=4, together=20)
+PACE = Pace(concurrency=4, together=20)
 
 _CORE, _CAPABILITIES = "Org.OData.Core.V1", "Org.OData.Capabilities.V1"
 _EXISTS = re.compile(r"already exist|duplicate|unique constraint", re.IGNORECASE)
@@ -60,7 +60,7 @@ class OData(Service):
         credentials: Credentials | None,
         *,
         habits: Habits,
-        pace: Pace = _PACE,
+        pace: Pace = PACE,
         transport_factory: Transport | None = None,
         patience: Patience | None = None,
         sleep: Sleep = asyncio.sleep,

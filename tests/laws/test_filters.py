@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import dialect, expression
-from runner.connectors import dataverse, nav
+from runner.connectors import dataverse, nav_server
 from runner.connectors.rows import Column
 from runner.sandbox import filters
 from runner.wire import Type
@@ -156,7 +156,7 @@ NO_NULLS = st.fixed_dictionaries(
 def test_so_does_nav(text: str, row: dict[str, Any]) -> None:
     wanted = expression.evaluate(expression.parse(text), row, KINDS)
     told = {name: in_nav(value, KINDS[name]) for name, value in row.items()}
-    asked = by_the_server(text, told, nav.asking, or_across=False)
+    asked = by_the_server(text, told, nav_server.asking, or_across=False)
     if asked is not None:
         assert (asked and by_sql(text, row)) == wanted
 
@@ -184,4 +184,4 @@ def test_so_does_nav(text: str, row: dict[str, Any]) -> None:
 def test_what_servers_are_asked(text: str, crm: str, erp: str) -> None:
     node = expression.parse(text)
     assert unquote(expression.to_odata(node, dataverse.asking(COLUMNS))) == crm
-    assert unquote(expression.to_odata(node, nav.asking(COLUMNS))) == erp
+    assert unquote(expression.to_odata(node, nav_server.asking(COLUMNS))) == erp

@@ -76,11 +76,16 @@ class ConfigError(RunnerError):
 
 
 class SystemUnavailableError(RunnerError):
-    """A system could not be reached, let us in, or understood, within the time allowed."""
+    """A system could not be reached, let us in, or understood, within the time allowed.
 
-    def __init__(self, system: str, reason: str, *, hint: str = "") -> None:
+    ``status`` is that of its answer over HTTP, 0 where none came; ``code`` is its own.
+    """
+
+    def __init__(
+        self, system: str, reason: str, *, hint: str = "", status: int = 0, code: str = ""
+    ) -> None:
         super().__init__(f"{system}: {reason}", hint=hint)
-        self.system = system
+        self.system, self.status, self.code = system, status, code
 
 
 class StateHeldError(RunnerError):

@@ -55,7 +55,10 @@ class FieldType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityType:
-    """One entity as its system describes it. ``modified`` is empty where no field tells it."""
+    """One entity as its system describes it. ``modified`` is empty where no field tells it.
+
+    ``tracked``: its system keeps track of what changes, deletions included (``Changes``).
+    """
 
     name: str
     key: str
@@ -63,6 +66,7 @@ class EntityType:
     modified: str = ""
     label: str = ""
     """The field that names a record for people; empty where there is none."""
+    tracked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,21 @@ class Page:
     keys: Sequence[str]
     etags: Sequence[str | None]
     columns: Mapping[str, Sequence[str | int | bool | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Some of what changed in an entity since a token was given.
+
+    ``page`` holds records that are new or were written, whole as they are now; ``deleted`` the keys
+    of those that are gone, also of some that nobody ever saw. ``token`` comes last, and is what the
+    next time begins with. ``whole``: nobody knows what changed, so these are all records there are.
+    """
+
+    page: Page | None = None
+    deleted: tuple[str, ...] = ()
+    token: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _DUPLICATES = frozenset(
         "0x80048cf3",  # the same ISO code
     }
 )
+DEADLOCK = "0x80044150"
+"""Others were in the way; what was begun is rolled back (A16, D49)."""
 _PLUGIN_SAID_NO = "0x80040265"
 _SHUT_OUT = frozenset({"0x80040225", "0x8004a112", "0x80072560"})
 """Codes of a 403 that is about the connection's user as such, not about one record (A1, A16)."""
@@ -77,7 +79,7 @@ class Writer:
         """
         headers = {**self._headers}
         if write.kind is not WriteKind.CREATE:
-            headers["If-Match"] = write.etag or "*"
+            headers["If-Match"] = (self._definition.guarded and write.etag) or "*"
         elif write.key is not None:
             headers["If-None-Match"] = "*"
         address = self._set
@@ -171,7 +173,7 @@ def _refused(write: Write, fault: Fault) -> Outcome:
     match fault.status:
         case _ if code in _DUPLICATES:
             return Rejected(code=code, message=message, duplicate=True)
-        case _ if code == _PLUGIN_SAID_NO:
+        case _ if code in (_PLUGIN_SAID_NO, DEADLOCK):
             return Rejected(code=code, message=message)
         case HTTPStatus.PRECONDITION_FAILED if write.kind is WriteKind.CREATE and code != _STALE:
             return Rejected(code=code, message=message, duplicate=True)

@@ -53,7 +53,10 @@ _DETAILS: Mapping[str, tuple[str, Collection[str]]] = {
 }
 """What only attributes of one kind tell, and the types of these attributes."""
 
-_NAMES = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
+_NAMES = (
+    "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,"
+    "ChangeTrackingEnabled,IsOptimisticConcurrencyEnabled"
+)
 _ATTRIBUTES = (
     "Attributes($select=LogicalName,AttributeType,"
     "IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel)"
@@ -72,12 +75,14 @@ _NAMES_AT_ONCE = 50
 class Definition:
     """One entity set: its type, its columns by field, and how its lookups are written.
 
-    ``navigation`` holds for each lookup the navigation property by target entity set.
+    ``navigation`` holds for each lookup the navigation property by target entity set. ``guarded``:
+    writes can be bound to what was read (optimistic concurrency, A8).
     """
 
     type: EntityType
     columns: Mapping[str, Column]
     navigation: Mapping[str, Mapping[str, str]]
+    guarded: bool = True
 
     @property
     def key(self) -> Column:
@@ -216,6 +221,8 @@ class _Told(msgspec.Struct):
     set: str = msgspec.field(name="EntitySetName")
     key: str = msgspec.field(name="PrimaryIdAttribute")
     label: str | None = msgspec.field(name="PrimaryNameAttribute")
+    tracked: bool = msgspec.field(name="ChangeTrackingEnabled")
+    guarded: bool = msgspec.field(name="IsOptimisticConcurrencyEnabled")
     attributes: list[_Attribute] = msgspec.field(name="Attributes")
     relations: list[_Relation] = msgspec.field(name="ManyToOneRelationships")
 
@@ -271,7 +278,9 @@ def _definition(
             fields=fields,
             modified="modifiedon" if "modifiedon" in fields else "",
             label=told.label if told.label in fields else "",
+            tracked=told.tracked,
         ),
+        guarded=told.guarded,
         columns=columns,
         navigation=navigation,
     )

@@ -7,7 +7,6 @@ second time (protocols D1, D2).
 
 from __future__ import annotations
 
-import asyncio
 import re
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from runner.connectors.patience import (
     backoff,
     retry_after,
 )
+from runner.connectors.places import Places
 from runner.connectors.problems import Fault, UnreadableError, fault_of, one_line
 from runner.errors import SystemUnavailableError
 
@@ -126,6 +126,8 @@ class Reply:
 class Client:
     """Connections to one system, one for each worker: a shared pool collapses as it grows.
 
+    ``workers`` are so many requests at a time at the most; how many there are is ``Places``'.
+
     ``ahead`` is by how many seconds the system's clock was ahead of ours in its last answer;
     ``None`` where it never told the time.
     """
@@ -149,7 +151,7 @@ class Client:
         _check(system, url, self._credentials, in_process=transport is not None)
         self._transport = transport
         self._standstill = Standstill(self.clock)
-        self._places = asyncio.Semaphore(workers)
+        self._places = Places(workers)
         self._idle: list[httpx.AsyncClient] = []
         self._trust: ssl.SSLContext | None = None
         self.ahead: float | None = None
@@ -242,7 +244,18 @@ class Client:
                     raise
                 raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
         self._look_at_the_clock(response.headers.get("date", ""))
+        self._look_at_the_crowd(response.status_code, response.headers)
         return Reply(response.status_code, response.headers, response.content)
+
+    def _look_at_the_crowd(self, status: int, headers: Mapping[str, str]) -> None:
+        """Note how many requests at a time the system wants, as far as it tells (A13)."""
+        hint = headers.get("x-ms-dop-hint", "")
+        if hint.isdigit():
+            self._places.recommended(int(hint))
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._places.crowded()
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._places.went_well()
 
     def _look_at_the_clock(self, told: str) -> None:
         """Note by how many seconds the system's clock is ahead; whole seconds are told."""
@@ -340,7 +353,10 @@ class Client:
                 there = urlsplit(reply.headers.get("location", "")).netloc
                 what += f": it sends us to {there or 'another path'}"
                 hint = "put the address that it really has into `url:` of the system"
-        return self.unavailable(what, hint=hint)
+        fault = reply.fault
+        return SystemUnavailableError(
+            self.system, self.words(what), hint=hint, status=fault.status, code=fault.code
+        )
 
 
 class _Tries:

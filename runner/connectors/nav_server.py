@@ -93,6 +93,8 @@ def refused(write: Write, fault: Fault) -> Outcome:
     match fault.status:
         case _ if code == _STALE and not creating:
             return Drifted(message=message)
+        case _ if _LOCKED.search(message):
+            return Rejected(code=code, message=message)
         case _ if code == _DUPLICATE:
             return Rejected(code=code, message=message, duplicate=True)
         case 400 | 409 | 412 if creating:

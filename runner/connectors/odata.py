@@ -13,7 +13,7 @@ import msgspec
 
 from runner.connectors.http import Request
 from runner.connectors.rows import Check
-from runner.wire import Reference, Type
+from runner.wire import Changes, Reference, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -62,6 +62,35 @@ async def pages(
             return
         try:
             url = follow(urljoin(request.url, link) if "://" not in link else link)
+        except ValueError as error:
+            raise client.unavailable(f"{first.about}: {error}") from error
+        if url in seen:
+            raise client.unavailable(f"{first.about}: its pages go round in a circle")
+        seen.add(url)
+        request = Request(method="GET", url=url, headers=first.headers, about=first.about)
+
+
+async def changes(
+    client: Client, first: Request, decoder: Decoder, follow: Callable[[str], str]
+) -> AsyncIterator[Changes]:
+    """Yield what changed, page by page, and at the end the link that the next time begins with.
+
+    Raises:
+        SystemUnavailableError: as ``pages``; or it does not say where the next time begins.
+
+    """
+    request, seen = first, {first.url}
+    while True:
+        page, gone, link, delta = await client.read(request, decoder.changes)
+        if page.keys or gone:
+            yield Changes(page=page if page.keys else None, deleted=gone)
+        if delta:
+            yield Changes(token=delta)
+            return
+        if not link:
+            raise client.unavailable(f"{first.about}: its changes come without a link to go on by")
+        try:
+            url = follow(link)
         except ValueError as error:
             raise client.unavailable(f"{first.about}: {error}") from error
         if url in seen:

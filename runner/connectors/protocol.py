@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from runner.wire import Capabilities, EntityType, Greeting, Outcome, Page, WireQuery, Write
+    from runner.wire import (
+        Capabilities,
+        Changes,
+        EntityType,
+        Greeting,
+        Outcome,
+        Page,
+        WireQuery,
+        Write,
+    )
 
 
 class Connector(Protocol):
@@ -46,6 +55,18 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Give back the connections."""
+        ...
+
+
+class Tracking(Connector, Protocol):
+    """A connector to a system that keeps track of changes, for entities that are ``tracked``."""
+
+    def changes(self, query: WireQuery, token: str) -> AsyncIterator[Changes]:
+        """Yield what changed since the token was given, and a new token at the end.
+
+        Without token, or with one that the system does not know any more, all records come. The
+        query names entity and fields alone: what is filtered out may have been there before.
+        """
         ...
 
 

@@ -80,6 +80,28 @@ class Check:
     holds: Callable[[Value], bool]
 
 
+class _Entry(msgspec.Struct):
+    """What tells a record that is gone: the context of 4.0, or the word of 4.01."""
+
+    context: str = msgspec.field(default="", name="@odata.context")
+    id: str = ""
+    reason: str = ""
+    removed: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="@removed")
+
+    @property
+    def is_gone(self) -> bool:
+        return self.context.endswith("/$deletedEntity") or bool(bytes(self.removed))
+
+
+class _ToldChanges(msgspec.Struct):
+    value: list[msgspec.Raw]
+    link: str | None = msgspec.field(default=None, name="@odata.nextLink")
+    delta: str | None = msgspec.field(default=None, name="@odata.deltaLink")
+
+
+_ENTRY, _TOLD_CHANGES = msgspec.json.Decoder(_Entry), msgspec.json.Decoder(_ToldChanges)
+
+
 class Decoder:
     """Reads answers about one entity into columns, each value as the wire module wants it."""
 
@@ -119,6 +141,25 @@ class Decoder:
             broken = fault_of(200, content=b'{"error":' + bytes(document.error) + b"}")
             raise UnreadableError(f"it broke off: {broken.message}", garbled=True)
         return self._columnar(document.value), document.link
+
+    def changes(self, content: bytes) -> tuple[Page, tuple[str, ...], str | None, str | None]:
+        """Read what changed: records, ids of those that are gone, the next link, the last one.
+
+        The last link is where the next time begins (A10).
+
+        Raises:
+            UnreadableError: it is not what the entity's type says.
+
+        """
+        told = decoded(content, _TOLD_CHANGES)
+        rows, gone = [], []
+        for raw in told.value:
+            entry = decoded(bytes(raw), _ENTRY)
+            if entry.is_gone:
+                gone.append(entry.id)
+            else:
+                rows.append(decoded(bytes(raw), self._row))
+        return self._columnar(rows), tuple(gone), told.link, told.delta
 
     def one(self, content: bytes) -> Page:
         """Read a single record as a page of one row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from typing import Any
 
 import httpx
 import msgspec
@@ -33,7 +34,8 @@ def test_a_multipart_batch_holds_each_request_letter_by_letter() -> None:
     head = f"Content-Type: {packed.headers['Content-Type']}\r\n\r\n".encode()
     assert packed.content is not None
     assert packed.content.count(b"\n") == packed.content.count(b"\r\n")
-    first, second = email.message_from_bytes(head + packed.content).get_payload()
+    whole: Any = email.message_from_bytes(head + packed.content)
+    first, second = whole.get_payload()
     assert first.get_content_type() == "application/http"
     assert first.get_payload(decode=True) == (
         b"POST /api/data/v9.2/accounts?$select=name HTTP/1.1\r\nHost: crm.example\r\n"

@@ -402,3 +402,52 @@ def test_when_one_is_told_to_wait_all_wait() -> None:
         await client.close()
 
     run(scenario())
+
+
+NAV_LOCK = (
+    '{"error":{"code":"Unknown","message":"The Customer table cannot be locked or changed because '
+    'it is already locked by another user."}}'
+)
+CRM_LOCK = '{"error":{"code":"0x80044150","message":"Generic SQL error: deadlock"}}'
+LOCKED = pytest.mark.parametrize(
+    ("system", "lock"),
+    [
+        pytest.param(NAV, answering(400, NAV_LOCK), id="nav"),
+        pytest.param(NAV, answering(500, NAV_LOCK), id="nav by 500"),
+        pytest.param(CRM, answering(500, CRM_LOCK), id="crm"),
+    ],
+)
+
+
+@LOCKED
+def test_a_lock_is_waited_for(system: System, lock: Fault, tmp_path: Path) -> None:
+    """Protocols D49, F15: the transaction was rolled back, so that nothing is done twice."""
+
+    async def scenario() -> None:
+        connector, line, time = system.opened(tmp_path)
+        await connector.describe([system.entity])
+        line.faults += [lock, lock]
+        outcome = await one(connector, system.update(system.keys[0], **{system.text: "new"}))
+        assert isinstance(outcome, Written)
+        assert len(time.slept) == 2
+        line.faults += [lock]
+        assert len(await rows(connector, system.query())) == len(system.keys)
+        await connector.close()
+
+    run(scenario())
+
+
+@LOCKED
+def test_a_lock_that_stays_is_an_error_of_the_record(
+    system: System, lock: Fault, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        connector, line, _ = system.opened(tmp_path)
+        await connector.describe([system.entity])
+        line.faults += [lock] * 50
+        outcome = await one(connector, system.update(system.keys[0], **{system.text: "new"}))
+        assert isinstance(outcome, Rejected)
+        assert "lock" in outcome.message
+        await connector.close()
+
+    run(scenario())

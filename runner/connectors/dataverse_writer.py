@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from runner.connectors.http import Request
 from runner.connectors.problems import Fault
 from runner.connectors.rows import Decoder, chosen
 from runner.connectors.writing import Sending
-from runner.wire import Drifted, Reference, Rejected, Type, Unknown, WriteKind
+from runner.wire import Drifted, Reference, Rejected, Type, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ _DUPLICATES = frozenset(
 DEADLOCK = "0x80044150"
 """Others were in the way; what was begun is rolled back (A16, D49)."""
 _PLUGIN_SAID_NO = "0x80040265"
+_INACTIVE = frozenset({"0x80040230", "0x8004f995", "0x8004f975"})
+"""Codes of what a record refuses in the state that it has (A16)."""
 _SHUT_OUT = frozenset({"0x80040225", "0x8004a112", "0x80072560"})
 """Codes of a 403 that is about the connection's user as such, not about one record (A1, A16)."""
 
@@ -59,7 +62,40 @@ class Writer:
         self._decoders: dict[tuple[str, ...], Decoder] = {}
 
     def prepared(self, write: Write) -> Sending | Rejected:
-        """Make the request of a write, and what judges its answer."""
+        """Make the request of a write, and what judges its answer.
+
+        State and other fields go one after the other: together they would run the server's logic
+        twice (D59). What an inactive record refuses is tried again once its state is changed.
+        """
+        fields, state = self._steps(write)
+        if state is None:
+            return self._step(fields)
+        first = self._step(fields)
+        if isinstance(first, Rejected):
+            return first
+        then = state
+
+        async def judged(reply: Reply) -> Outcome:
+            outcome = await first.judged(reply)
+            if isinstance(outcome, Written):
+                return await self._sent(_after(outcome, then))
+            if not isinstance(outcome, Rejected) or outcome.code not in _INACTIVE:
+                return outcome
+            outcome = await self._sent(replace(then, etag=write.etag))
+            done = isinstance(outcome, Written)
+            return await self._sent(_after(outcome, fields)) if done else outcome
+
+        return Sending(first.request, judged)
+
+    def _steps(self, write: Write) -> tuple[Write, Write | None]:
+        """Split an update into that of its fields and that of its state; mostly there is one."""
+        states = {n: v for n, v in write.values.items() if n in self._definition.states}
+        fields = {n: v for n, v in write.values.items() if n not in states}
+        if write.kind is not WriteKind.UPDATE or not states or not fields:
+            return write, None
+        return replace(write, values=fields), replace(write, values=states)
+
+    def _step(self, write: Write) -> Sending | Rejected:
         try:
             decoder, request = self._decoder(write.returning), self._request(write)
         except ValueError as error:
@@ -69,6 +105,12 @@ class Writer:
             return await self._judged(write, reply, decoder)
 
         return Sending(request, judged)
+
+    async def _sent(self, write: Write) -> Outcome:
+        step = self._step(write)
+        if isinstance(step, Rejected):
+            return step
+        return await writing.sent(self._client, step.request, step.judged)
 
     def _request(self, write: Write) -> Request:
         """Make a request under a condition: a bare PATCH creates or overwrites (A8, D5, D6).
@@ -150,6 +192,12 @@ class Writer:
                 bound = self._definition.navigation[name].values()
                 body |= {f"{target}@odata.bind": None for target in dict.fromkeys(bound)}
         return body
+
+
+def _after(done: Outcome, write: Write) -> Write:
+    """Bind a write to what the one before it left."""
+    page = done.page if isinstance(done, Written) else None
+    return replace(write, etag=page.etags[0] if page else None)
 
 
 def _bound(name: str, navigation: Mapping[str, str], value: Value) -> dict[str, Any]:

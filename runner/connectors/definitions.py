@@ -76,13 +76,15 @@ class Definition:
     """One entity set: its type, its columns by field, and how its lookups are written.
 
     ``navigation`` holds for each lookup the navigation property by target entity set. ``guarded``:
-    writes can be bound to what was read (optimistic concurrency, A8).
+    writes can be bound to what was read (optimistic concurrency, A8). ``states`` are the fields of
+    its state.
     """
 
     type: EntityType
     columns: Mapping[str, Column]
     navigation: Mapping[str, Mapping[str, str]]
     guarded: bool = True
+    states: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Column:
@@ -281,6 +283,7 @@ def _definition(
             tracked=told.tracked,
         ),
         guarded=told.guarded,
+        states=frozenset(a.name for a in told.attributes if a.type in ("State", "Status")),
         columns=columns,
         navigation=navigation,
     )

@@ -377,3 +377,48 @@ def test_the_key_of_a_create_without_answer_comes_from_its_headers(tmp_path: Pat
         await connector.close()
 
     run(scenario())
+
+
+def test_state_and_fields_are_written_one_after_the_other(tmp_path: Path) -> None:
+    """Protocols D59."""
+
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path)
+        [etag] = [e async for page in connector.pages(CRM.query(keys=(ALPHA,))) for e in page.etags]
+        line.passed.clear()
+        both = CRM.update(ALPHA, etag, name="Closed", statecode=1, statuscode=2)
+        outcome, page = await written(connector, both)
+        assert outcome.key == ALPHA
+        assert {n: column[0] for n, column in page.columns.items()} == {
+            "accountid": ALPHA,
+            "name": "Closed",
+            "statecode": 1,
+            "statuscode": 2,
+        }
+        first, second = line.passed
+        assert b"statecode" not in first.content
+        assert b"name" not in second.content
+        assert first.headers["If-Match"] == etag
+        assert second.headers["If-Match"] not in (etag, "*")
+        assert isinstance(await one(connector, both), Drifted)
+        await connector.close()
+
+    run(scenario())
+
+
+def test_an_inactive_record_gets_its_state_first(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path)
+        await connector.describe(["accounts"])
+        refused = b'{"error":{"code":"0x80040230","message":"inactive"}}'
+        line.faults += [answering(403, refused)]
+        line.passed.clear()
+        _, page = await written(connector, CRM.update(ALPHA, None, name="Again", statecode=0))
+        assert page.columns["name"] == ["Again"]
+        assert [b"statecode" in request.content for request in line.passed] == [False, True, False]
+        line.faults += [answering(403, refused)] * 2
+        refusal = await one(connector, CRM.update(ALPHA, None, name="Never", statecode=0))
+        assert isinstance(refusal, Rejected)
+        await connector.close()
+
+    run(scenario())

@@ -32,6 +32,9 @@ class Form(StrEnum):
     """How a batch is written."""
 
     MULTIPART = "multipart"
+    """Places are relative to the batch: that is what every server understands."""
+    PATHS = "paths"
+    """Multipart, with the whole path of each place, as Dataverse documents it (A11)."""
     JSON = "json"
 
 
@@ -41,7 +44,7 @@ def packed(form: Form, root: str, requests: Sequence[Request], about: str) -> Re
         content = msgspec.json.encode({"requests": list(_told(root, requests))})
         kind = "application/json"
     else:
-        content = b"".join(_parts(requests)) + f"--{_BOUNDARY}--\r\n".encode()
+        content = b"".join(_parts(form, root, requests)) + f"--{_BOUNDARY}--\r\n".encode()
         kind = f"multipart/mixed; boundary={_BOUNDARY}"
     headers = {name: value for name, value in requests[0].headers.items() if name in _OF_THE_PART}
     accept = "application/json" if form is Form.JSON else "multipart/mixed"
@@ -75,10 +78,12 @@ def unpacked(form: Form, reply: Reply, count: int) -> list[Reply | None]:
     return [*found, *[None] * (count - len(found))]
 
 
-def _parts(requests: Sequence[Request]) -> Iterator[bytes]:
+def _parts(form: Form, root: str, requests: Sequence[Request]) -> Iterator[bytes]:
     for n, request in enumerate(requests, 1):
         there = urlsplit(request.url)
-        target = f"{there.path}?{there.query}" if there.query else there.path
+        target = request.url.removeprefix(f"{root}/")
+        if form is Form.PATHS:
+            target = f"{there.path}?{there.query}" if there.query else there.path
         own = {"Host": there.netloc, **request.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in own.items())
         # Only a change set knows requests by number, but nobody minds the number.

@@ -130,6 +130,8 @@ class _Target:
         if tag == "Schema":
             self.namespace = attributes.get("Namespace", "")
             self._aliases[attributes.get("Alias", "")] = self.namespace
+        elif tag == "Include" and "Alias" in attributes:
+            self._aliases[attributes["Alias"]] = attributes.get("Namespace", "")
         elif tag == "Annotation":
             self._term = self.qualified(attributes.get("Term", ""))
             # A term without value holds: that is what most of them are for.

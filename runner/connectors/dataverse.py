@@ -118,7 +118,7 @@ class Dataverse:
             clock=Clock(sleep=sleep),
             held_off=_deadlocked,
         )
-        self._together = Together(self._client, Form.MULTIPART, self._base)
+        self._together = Together(self._client, Form.PATHS, self._base)
         self._definitions = Definitions(self._base, self._client)
 
     @property

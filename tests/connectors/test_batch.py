@@ -27,8 +27,9 @@ DELETE = Request(
 )
 
 
-def test_a_multipart_batch_holds_each_request_letter_by_letter() -> None:
-    packed = batch.packed(Form.MULTIPART, ROOT, [CREATE, DELETE], "two")
+@pytest.mark.parametrize(("form", "below"), [(Form.PATHS, "/api/data/v9.2/"), (Form.MULTIPART, "")])
+def test_a_multipart_batch_holds_each_request_letter_by_letter(form: Form, below: str) -> None:
+    packed = batch.packed(form, ROOT, [CREATE, DELETE], "two")
     assert (packed.method, packed.url) == ("POST", f"{ROOT}/$batch")
     assert packed.headers["Prefer"] == "odata.continue-on-error"
     head = f"Content-Type: {packed.headers['Content-Type']}\r\n\r\n".encode()
@@ -38,10 +39,12 @@ def test_a_multipart_batch_holds_each_request_letter_by_letter() -> None:
     first, second = whole.get_payload()
     assert first.get_content_type() == "application/http"
     assert first.get_payload(decode=True) == (
-        b"POST /api/data/v9.2/accounts?$select=name HTTP/1.1\r\nHost: crm.example\r\n"
-        b"OData-Version: 4.0\r\nContent-Type: application/json\r\n\r\n" + (CREATE.content or b"")
+        f"POST {below}accounts?$select=name HTTP/1.1\r\nHost: crm.example\r\n"
+        "OData-Version: 4.0\r\nContent-Type: application/json\r\n\r\n"
+    ).encode() + (CREATE.content or b"")
+    assert second.get_payload(decode=True).startswith(
+        f"DELETE {below}accounts(1) HTTP/1.1".encode()
     )
-    assert second.get_payload(decode=True).startswith(b"DELETE /api/data/v9.2/accounts(1) HTTP/1.1")
 
 
 def test_a_json_batch_names_places_below_its_root() -> None:

@@ -5,9 +5,9 @@ ASGI transport or over loopback with ``serve``.
 """
 
 from runner.sandbox.dataverse import PATH as DATAVERSE_PATH
-from runner.sandbox.dataverse import TOKEN
 from runner.sandbox.dataverse import app as dataverse
-from runner.sandbox.dataverse_rules import CONNECTION_USER
+from runner.sandbox.dataverse_identity import TOKEN
+from runner.sandbox.dataverse_manners import CONNECTION_USER, DataverseManners
 from runner.sandbox.nav import PASSWORD, USER
 from runner.sandbox.nav import PATH as NAV_PATH
 from runner.sandbox.nav import app as nav
@@ -20,6 +20,7 @@ __all__ = [
     "PASSWORD",
     "TOKEN",
     "USER",
+    "DataverseManners",
     "dataverse",
     "nav",
     "serve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,6 +36,12 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     root: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host that were asked."""
+        scheme, host, *_ = urlsplit(self.root)
+        return f"{scheme}://{host}"
 
     @property
     def prefer(self) -> Mapping[str, str]:

@@ -1,0 +1,15 @@
+"""Dataverse under contract: every line of protocols E2, by bare HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.contract import dataverse_reading, dataverse_writing
+
+if TYPE_CHECKING:
+    from tests.contract.server import Case
+
+CASES: tuple[Case, ...] = (
+    *dataverse_writing.CASES,
+    *dataverse_reading.CASES,
+)

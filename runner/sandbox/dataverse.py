@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from runner.sandbox import dataverse_changes as changes
 from runner.sandbox import dataverse_identity as identity
 from runner.sandbox import dataverse_metadata as metadata
 from runner.sandbox import dataverse_read as read
@@ -16,6 +17,7 @@ from runner.sandbox import dataverse_rules as rules
 from runner.sandbox import dataverse_write as write
 from runner.sandbox import seeds, store
 from runner.sandbox.answers import Call, Refusal, answer, call_of, key_values, refused
+from runner.sandbox.dataverse_batch import batch
 from runner.sandbox.dataverse_manners import CONNECTION_USER, DataverseManners
 from runner.sandbox.dataverse_session import Session, no_segment, not_allowed
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 PATH = "/api/data/v9.2"
 _SERVED = re.compile(r"^(/api/data/v9\.[0-2])(/.*)?$")
 _SET = re.compile(r"^/([A-Za-z]+)$")
+_COUNT = re.compile(r"^/([A-Za-z]+)/\$count$")
 _ONE = re.compile(r"^/([A-Za-z]+)\((.+)\)$")
 _DEFINITION = re.compile(r"^/EntityDefinitions\(LogicalName='([a-z0-9_]+)'\)(/.*)?$")
 
@@ -86,12 +89,17 @@ def answered(session: Session) -> Response:
     call = session.call
     if call.path == "/WhoAmI":
         return _who(session)
+    if call.path == "/$batch":
+        return batch(session, answered)
     if call.path == "/EntityDefinitions":
-        return answer(200, metadata.definitions(call))
+        return answer(200, metadata.definitions(call, session.manners))
     if found := _DEFINITION.match(call.path):
-        return answer(200, metadata.definition(call, found[1], found[2] or ""))
+        told = metadata.definition(call, session.manners, found[1], found[2] or "")
+        return answer(200, told)
     if found := _SET.match(call.path):
         return _set(session, _entity(found[1]))
+    if found := _COUNT.match(call.path):
+        return _count(session, _entity(found[1]))
     if found := _ONE.match(call.path):
         return _one(session, _entity(found[1]), found[2])
     raise no_segment(call.path.strip("/"))
@@ -108,11 +116,21 @@ def _who(session: Session) -> Response:
 
 
 def _set(session: Session, entity: Entity) -> Response:
+    if session.call.method == "GET" and changes.tracked(session):
+        return changes.listed(session, entity)
     acts = {"GET": read.listed, "POST": write.post}
     act = acts.get(session.call.method)
     if act is None:
         raise not_allowed(session.call.method)
     return act(session, entity)
+
+
+def _count(session: Session, entity: Entity) -> Response:
+    if session.call.method != "GET":
+        raise not_allowed(session.call.method)
+    if "$deltatoken" in session.call.query:
+        return read.text(session, changes.counted(session, entity))
+    return read.counted(session, entity)
 
 
 def _one(session: Session, entity: Entity, predicate: str) -> Response:

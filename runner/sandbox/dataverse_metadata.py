@@ -18,6 +18,8 @@ from runner.sandbox.answers import Call, Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.sandbox.dataverse_manners import DataverseManners
+
 _KINDS = {
     "StringAttributeMetadata": (("String",), "MaxLength", "max_length"),
     "MemoAttributeMetadata": (("Memo",), "MaxLength", "max_length"),
@@ -92,22 +94,22 @@ def by_set() -> Mapping[str, Entity]:
     return {entity.set: entity for entity in entities().values()}
 
 
-def definitions(call: Call) -> dict[str, Any]:
+def definitions(call: Call, manners: DataverseManners) -> dict[str, Any]:
     """Answer ``EntityDefinitions``: the collection with a filter of names."""
     wanted = _chosen(call.query.get("$filter", ""))
     return {
         "@odata.context": f"{call.root}/$metadata#EntityDefinitions",
-        "value": [_definition(entity, call) for entity in wanted],
+        "value": [_definition(entity, call, manners) for entity in wanted],
     }
 
 
-def definition(call: Call, logical: str, rest: str) -> dict[str, Any]:
+def definition(call: Call, manners: DataverseManners, logical: str, rest: str) -> dict[str, Any]:
     """Answer one definition, or its attributes of one kind."""
     entity = entities().get(logical)
     if entity is None:
         raise Refusal(404, "0x80060888", f"Could not find an entity with name {logical}.")
     if not rest:
-        return _definition(entity, call)
+        return _definition(entity, call, manners)
     prefix = "/Attributes/Microsoft.Dynamics.CRM."
     kind = rest.removeprefix(prefix) if rest.startswith(prefix) else ""
     if kind not in _KINDS:
@@ -123,14 +125,14 @@ def definition(call: Call, logical: str, rest: str) -> dict[str, Any]:
     }
 
 
-def _definition(entity: Entity, call: Call) -> dict[str, Any]:
+def _definition(entity: Entity, call: Call, manners: DataverseManners) -> dict[str, Any]:
     told: dict[str, Any] = {
         "LogicalName": entity.logical,
         "EntitySetName": entity.set,
         "PrimaryIdAttribute": entity.key,
         "PrimaryNameAttribute": entity.label or None,
-        "IsOptimisticConcurrencyEnabled": True,
-        "ChangeTrackingEnabled": True,
+        "IsOptimisticConcurrencyEnabled": entity.logical not in manners.unversioned,
+        "ChangeTrackingEnabled": entity.logical not in manners.untracked,
     }
     select = call.query.get("$select")
     if select:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import Response
+
 from runner.sandbox import filters
 from runner.sandbox.answers import Refusal, answer, number, options
 from runner.sandbox.dataverse_paging import cookie, following
@@ -13,8 +15,6 @@ from runner.sandbox.dataverse_shown import chosen, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from starlette.responses import Response
 
     from runner.sandbox.dataverse_metadata import Entity
     from runner.sandbox.store import Body, Row
@@ -62,6 +62,24 @@ def one(session: Session, entity: Entity, key: str, row: Row | None) -> Response
     told = shown(session, entity, row, chosen(entity, session.call.query.get("$select")))
     document = {"@odata.context": session.context(f"{entity.set}/$entity"), **told}
     return session.answer(200, document, ETag=etag(row))
+
+
+def counted(session: Session, entity: Entity) -> Response:
+    """Answer ``/$count``: no further than 5,000, as text (A4)."""
+    options(session.call, frozenset({"$filter"}), BAD)
+    test = _test(session, entity)
+    try:
+        every = sum(1 for row in session.store.rows(entity.set) if test(row.body))
+    except filters.FilterError as error:
+        raise Refusal(400, BAD, str(error)) from error
+    return text(session, min(every, session.manners.most_counted))
+
+
+def text(session: Session, number: int) -> Response:
+    """Answer with a number, behind the byte order mark that Dataverse likes to send."""
+    mark = "\ufeff" if session.manners.count_mark else ""
+    headers = {"OData-Version": "4.0", "Content-Type": "text/plain"}
+    return Response(f"{mark}{number}".encode(), headers=headers)
 
 
 def page_size(session: Session) -> int:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.contract import dataverse_reading, dataverse_writing
+from tests.contract import (
+    dataverse_batches,
+    dataverse_reading,
+    dataverse_tracking,
+    dataverse_writing,
+)
 
 if TYPE_CHECKING:
     from tests.contract.server import Case
@@ -12,4 +17,6 @@ if TYPE_CHECKING:
 CASES: tuple[Case, ...] = (
     *dataverse_writing.CASES,
     *dataverse_reading.CASES,
+    *dataverse_batches.CASES,
+    *dataverse_tracking.CASES,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from runner.sandbox import seeds, store
 from runner.sandbox.answers import Call, Refusal, answer, call_of, key_values, refused
 from runner.sandbox.dataverse_batch import batch
 from runner.sandbox.dataverse_manners import CONNECTION_USER, DataverseManners
+from runner.sandbox.dataverse_protection import Gate
 from runner.sandbox.dataverse_session import Session, no_segment, not_allowed
 
 if TYPE_CHECKING:
@@ -46,17 +48,20 @@ class Dataverse:
     seed: Path | None
     now: Callable[[], datetime]
     manners: DataverseManners
+    gate: Gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, in one transaction."""
         if scope["type"] != "http":
             return
-        call = await call_of(Request(scope, receive), "")
-        try:
-            response = self._answered(call)
-        except Refusal as refusal:
-            response = refused(refusal)
-        await response(scope, receive, send)
+        request = Request(scope, receive)
+        with self.gate.entered(request.headers.get("authorization", "")):
+            call = await call_of(request, "")
+            try:
+                response = self._answered(call)
+            except Refusal as refusal:
+                response = refused(refusal)
+            await response(scope, receive, send)
 
     def _answered(self, call: Call) -> Response:
         now = self.now()
@@ -70,7 +75,13 @@ class Dataverse:
             if opened.is_new():
                 seeds.dataverse(opened, self.seed)
             caller = identity.caller(opened, call, now, self.manners)
-            return answered(Session(opened, call, now, self.manners, caller))
+            user, token = caller.behalf or caller.user, call.headers.get("authorization", "")
+            self.gate.admit(user, token, now)
+            spend = partial(self.gate.admit, user, token, now, request=False)
+            response = answered(Session(opened, call, now, self.manners, caller, spend))
+        if self.manners.limit_headers:
+            response.headers.update(self.gate.headers(user))
+        return response
 
 
 def app(
@@ -81,7 +92,8 @@ def app(
     manners: DataverseManners | None = None,
 ) -> ASGIApp:
     """Serve an organisation from a file; records of a new one come from the folder ``seed``."""
-    return Dataverse(database, seed, now, manners or DataverseManners())
+    manners = manners or DataverseManners()
+    return Dataverse(database, seed, now, manners, Gate(manners.limits))
 
 
 def answered(session: Session) -> Response:

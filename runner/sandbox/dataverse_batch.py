@@ -113,6 +113,7 @@ class _Batch:
         call = self._call(operation)
         if call.path == "/$batch":
             raise Refusal(400, BAD, "A batch cannot hold another batch.")
+        self.session.spend()
         response = self.answered(replace(self.session, call=call))
         place = response.headers.get("odata-entityid")
         if place:

@@ -55,7 +55,7 @@ class Limits:
     milliseconds: int = 1_200_000
     concurrent: int = 52
     window: int = 300
-    cost: int = 10
+    cost: int = 1
     wait: int = 2
     hint: int = 8
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runner.sandbox.answers import Call, Refusal, answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from starlette.responses import Response
@@ -36,13 +37,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One request, inside the transaction that it is answered in."""
+    """One request, inside the transaction that it is answered in.
+
+    ``spend`` reckons one more operation to the user; it raises ``Refusal`` where that is too much.
+    """
 
     store: Store
     call: Call
     now: datetime
     manners: DataverseManners
     caller: Caller
+    spend: Callable[[], None]
 
     def json(self) -> dict[str, Any]:
         """Read the body."""

@@ -1,6 +1,7 @@
 """A double with a handle: its manners and its clock can be set by HTTP, wherever it runs.
 
-``PUT …/control`` takes ``{"later": seconds, "manners": {…}}``; what is left out is as usual.
+``PUT …/control`` takes ``{"later": seconds, "manners": {…}}``. Told its manners, the double begins
+anew: whatever it remembers beside its records is forgotten.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Controlled:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].endswith("/control"):
             told = msgspec.json.decode(await Request(scope, receive).body())
-            self.app = self.made(told.get("manners", {}), self.now)
+            if "manners" in told:
+                self.app = self.made(told["manners"], self.now)
             self.later = timedelta(seconds=told.get("later", 0))
             await Response(status_code=204)(scope, receive, send)
             return
@@ -52,6 +54,11 @@ def behaving(server: Server, *, later: float = 0, **manners: Any) -> Iterator[No
         yield
     finally:
         tell(server)
+
+
+def wait(server: Server, seconds: float) -> None:
+    """Let time pass for the double, which goes on as it is."""
+    assert server("PUT", "/control", {"later": seconds}).status_code == 204
 
 
 def tell(server: Server, *, later: float = 0, **manners: Any) -> None:

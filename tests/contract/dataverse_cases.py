@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.contract import (
     dataverse_batches,
+    dataverse_protecting,
     dataverse_reading,
     dataverse_tracking,
     dataverse_writing,
@@ -19,4 +20,5 @@ CASES: tuple[Case, ...] = (
     *dataverse_reading.CASES,
     *dataverse_batches.CASES,
     *dataverse_tracking.CASES,
+    *dataverse_protecting.CASES,
 )

@@ -14,11 +14,12 @@ from runner.sandbox import dataverse_changes as changes
 from runner.sandbox import dataverse_identity as identity
 from runner.sandbox import dataverse_metadata as metadata
 from runner.sandbox import dataverse_read as read
-from runner.sandbox import dataverse_rules as rules
 from runner.sandbox import dataverse_write as write
 from runner.sandbox import seeds, store
-from runner.sandbox.answers import Call, Refusal, answer, call_of, key_values, refused
+from runner.sandbox.answers import Call, Refusal, answer, call_of, refused
 from runner.sandbox.dataverse_batch import batch
+from runner.sandbox.dataverse_bulk import multiple
+from runner.sandbox.dataverse_keys import located
 from runner.sandbox.dataverse_manners import CONNECTION_USER, DataverseManners
 from runner.sandbox.dataverse_protection import Gate
 from runner.sandbox.dataverse_session import Session, no_segment, not_allowed
@@ -36,6 +37,7 @@ PATH = "/api/data/v9.2"
 _SERVED = re.compile(r"^(/api/data/v9\.[0-2])(/.*)?$")
 _SET = re.compile(r"^/([A-Za-z]+)$")
 _COUNT = re.compile(r"^/([A-Za-z]+)/\$count$")
+_BULK = re.compile(r"^/([A-Za-z]+)/Microsoft\.Dynamics\.CRM\.([A-Za-z]+)$")
 _ONE = re.compile(r"^/([A-Za-z]+)\((.+)\)$")
 _DEFINITION = re.compile(r"^/EntityDefinitions\(LogicalName='([a-z0-9_]+)'\)(/.*)?$")
 
@@ -112,6 +114,8 @@ def answered(session: Session) -> Response:
         return _set(session, _entity(found[1]))
     if found := _COUNT.match(call.path):
         return _count(session, _entity(found[1]))
+    if found := _BULK.match(call.path):
+        return multiple(session, _entity(found[1]), found[2])
     if found := _ONE.match(call.path):
         return _one(session, _entity(found[1]), found[2])
     raise no_segment(call.path.strip("/"))
@@ -146,16 +150,11 @@ def _count(session: Session, entity: Entity) -> Response:
 
 
 def _one(session: Session, entity: Entity, predicate: str) -> Response:
-    named = key_values(predicate)
-    if set(named) - {"", entity.key}:
-        raise Refusal(400, "0x80060890", "The key in the request URI is not valid for resource.")
-    key = rules.guid(next(iter(named.values())))
-    row = session.store.get(entity.set, key)
     acts = {"GET": read.one, "PATCH": write.patch, "DELETE": write.delete}
     act = acts.get(session.call.method)
     if act is None:
         raise not_allowed(session.call.method)
-    return act(session, entity, key, row)
+    return act(session, located(session, entity, predicate))
 
 
 def _entity(name: str) -> Entity:

@@ -10,12 +10,13 @@ from starlette.responses import Response
 from runner.sandbox import filters
 from runner.sandbox.answers import Refusal, answer, number, options
 from runner.sandbox.dataverse_paging import cookie, following
-from runner.sandbox.dataverse_session import BAD, Session, etag, missing
+from runner.sandbox.dataverse_session import BAD, Session, etag
 from runner.sandbox.dataverse_shown import chosen, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from runner.sandbox.dataverse_keys import Place
     from runner.sandbox.dataverse_metadata import Entity
     from runner.sandbox.store import Body, Row
 
@@ -52,11 +53,12 @@ def listed(session: Session, entity: Entity) -> Response:
     return session.answer(200, document)
 
 
-def one(session: Session, entity: Entity, key: str, row: Row | None) -> Response:
+def one(session: Session, place: Place) -> Response:
     """Answer a query of one record."""
     options(session.call, frozenset({"$select", "$expand"}), BAD)
+    entity, row = place.entity, place.row
     if row is None:
-        raise missing(entity, key)
+        raise place.missing()
     if _unchanged(session, entity, row):
         return answer(304)
     told = shown(session, entity, row, chosen(entity, session.call.query.get("$select")))

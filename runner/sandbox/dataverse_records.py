@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from runner.sandbox import dataverse_duplicates as duplicates
+from runner.sandbox import dataverse_keys as keys
 from runner.sandbox import dataverse_rules as rules
 from runner.sandbox.answers import Refusal
 from runner.sandbox.dataverse_metadata import entities
@@ -15,18 +17,31 @@ if TYPE_CHECKING:
     from runner.sandbox.store import Body, Row
 
 
-def create(session: Session, entity: Entity, key: str, given: dict[str, Any]) -> Row:
-    """Make a record. Raises ``Refusal`` where its table does not take it."""
+def create(
+    session: Session,
+    entity: Entity,
+    key: str,
+    given: dict[str, Any],
+    *,
+    by: Body | None = None,
+) -> Row:
+    """Make a record; ``by`` is the alternate key that it was asked for by.
+
+    Raises ``Refusal`` where its table does not take it.
+    """
     if session.store.get(entity.set, key) is not None:
         raise Refusal(412, "0x80040237", "A record with matching key values already exists.")
     if entity.logical == "systemuser" and session.manners.user_read_only:
         raise Refusal(403, "0x80040220", "Principal user is missing prvCreateUser privilege.")
     body = rules.created(entity, key, session.now, session.caller.user)
-    body |= rules.values(session, entity, given, creating=True)
+    # What the body says wins over the key in the address (A8).
+    body |= {**(by or {}), **rules.values(session, entity, given, creating=True)}
     body[entity.key] = key
     if entity.logical == "uomschedule" and not body.get("baseuomname"):
         raise Refusal(400, "0x80043810", "The base unit name is missing.")
     rules.must_hold(session, entity, body, key, creating=True)
+    keys.must_be_alone(session, entity, body, key)
+    duplicates.must_be_none(session, entity, body, key)
     if session.caller.behalf:
         body["_createdonbehalfby_value"] = session.caller.behalf
     row = _put(session, entity, key, rules.computed(entity, body))
@@ -45,6 +60,8 @@ def update(session: Session, entity: Entity, row: Row, given: dict[str, Any]) ->
     if "statecode" in values and "statuscode" not in values:
         body["statuscode"] = dict(reversed(entity.states)).get(values["statecode"])
     rules.must_hold(session, entity, body, row.key, creating=False)
+    keys.must_be_alone(session, entity, body, row.key)
+    duplicates.must_be_none(session, entity, body, row.key)
     if not session.manners.always_moves and body == row.body:
         return row
     return _put(session, entity, row.key, body)

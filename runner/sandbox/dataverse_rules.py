@@ -6,14 +6,13 @@ Protocols A5 to A7, A16, A17. Each rule refuses with the code that the real serv
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from runner.sandbox.answers import Refusal
+from runner.sandbox.dataverse_keys import guid, located
 from runner.sandbox.dataverse_metadata import Attribute, Entity, by_set
-from runner.sandbox.dataverse_session import missing
 
 if TYPE_CHECKING:
     from runner.sandbox.dataverse_manners import DataverseManners
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from runner.sandbox.store import Body, Store
 
 _FIRST_YEAR = 1753
-_BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([a-z_]+)\(([^)]+)\)$")
+_BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([A-Za-z_]+)\((.+)\)$")
 
 
 def values(session: Session, entity: Entity, body: dict[str, Any], *, creating: bool) -> Body:
@@ -97,14 +96,6 @@ def stamp(moment: datetime, *, exact: bool = False) -> str:
     """Write an instant as the server does: UTC, whole seconds; ``exact`` keeps milliseconds."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
     return f"{utc.isoformat(timespec='milliseconds' if exact else 'seconds')}Z"
-
-
-def guid(text: str) -> str:
-    """Read a GUID; lower case, no braces."""
-    try:
-        return str(uuid.UUID(text.strip("{}")))
-    except ValueError as error:
-        raise Refusal(400, "0x80060888", f"'{text}' is not a valid GUID.") from error
 
 
 def _writable(
@@ -218,10 +209,12 @@ def _bound(session: Session, entity: Entity, name: str, value: Any) -> Body:
         raise Refusal(400, "0x80048d19", f"The value '{value}' of '{name}' is no entity reference.")
     if bound.logical != target and not (attribute.targets or {}).get(bound.logical) == name:
         raise Refusal(400, "0x80048d19", f"'{name}' does not point to {bound.logical}.")
-    key = guid(match[2])
-    if session.store.get(bound.set, key) is None:
-        raise missing(bound, key, session.manners.missing_target)
-    return {column: key, f"_{attribute.name}_type": bound.logical}
+    place = located(session, bound, match[2])
+    if place.row is None:
+        refusal = place.missing()
+        refusal.status = session.manners.missing_target
+        raise refusal
+    return {column: place.row.key, f"_{attribute.name}_type": bound.logical}
 
 
 def _currency(store: Store, body: Body, key: str, *, creating: bool) -> None:

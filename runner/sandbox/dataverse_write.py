@@ -6,14 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from runner.sandbox import dataverse_records as records
-from runner.sandbox import dataverse_rules as rules
 from runner.sandbox.answers import Refusal, answer, options
-from runner.sandbox.dataverse_session import BAD, Session, etag, missing
+from runner.sandbox.dataverse_keys import guid
+from runner.sandbox.dataverse_session import BAD, Session, etag
 from runner.sandbox.dataverse_shown import chosen, shown
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from runner.sandbox.dataverse_keys import Place
     from runner.sandbox.dataverse_metadata import Entity
     from runner.sandbox.store import Row
 
@@ -26,32 +27,38 @@ def post(session: Session, entity: Entity) -> Response:
     options(session.call, _OPTIONS, BAD)
     given = session.json()
     named = given.get(entity.key)
-    key = rules.guid(str(named)) if named else records.new_guid()
-    return _written(session, entity, records.create(session, entity, key, given), 201)
+    key = guid(str(named)) if named else records.new_guid()
+    return _written(session, entity, records.create(session, entity, key, given), key, 201)
 
 
-def patch(session: Session, entity: Entity, key: str, row: Row | None) -> Response:
+def patch(session: Session, place: Place) -> Response:
     """Answer an update or upsert: bare, it creates what is missing; a condition forbids either."""
     options(session.call, _OPTIONS, BAD)
-    given = session.json()
+    entity, row, given = place.entity, place.row, session.json()
     match, none_match = condition(session, "if-match"), condition(session, "if-none-match")
     if row is None:
         if match is not None or not session.manners.upserts:
-            raise missing(entity, key)
-        return _written(session, entity, records.create(session, entity, key, given), 201)
+            raise place.missing()
+        key = place.key or records.new_guid()
+        made = records.create(session, entity, key, given, by=place.values)
+        return _written(session, entity, made, place.predicate, 201)
     if none_match == "*":
         raise Refusal(412, "0x80040237", "A record with matching key values already exists.")
     must_match(session, entity, row, match)
-    return _written(session, entity, records.update(session, entity, row, given), 200)
+    ignored = {entity.properties[name].name for name in place.values}
+    given = {name: value for name, value in given.items() if name not in ignored}
+    return _written(
+        session, entity, records.update(session, entity, row, given), place.predicate, 200
+    )
 
 
-def delete(session: Session, entity: Entity, key: str, row: Row | None) -> Response:
+def delete(session: Session, place: Place) -> Response:
     """Answer a delete."""
     match = condition(session, "if-match")
-    if row is None:
-        raise missing(entity, key)
-    must_match(session, entity, row, match)
-    records.remove(session, entity, row)
+    if place.row is None:
+        raise place.missing()
+    must_match(session, place.entity, place.row, match)
+    records.remove(session, place.entity, place.row)
     return answer(204)
 
 
@@ -79,9 +86,9 @@ def must_match(session: Session, entity: Entity, row: Row, match: str | None) ->
         )
 
 
-def _written(session: Session, entity: Entity, row: Row, status: int) -> Response:
+def _written(session: Session, entity: Entity, row: Row, predicate: str, status: int) -> Response:
     if not session.represented():
-        return answer(204, None, OData_EntityId=session.place(entity, row.key))
+        return answer(204, None, OData_EntityId=session.place(entity, predicate))
     told = shown(session, entity, row, chosen(entity, session.call.query.get("$select")))
     document = {"@odata.context": session.context(f"{entity.set}/$entity"), **told}
     return session.answer(status, document, ETag=etag(row))

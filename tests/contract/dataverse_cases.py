@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from tests.contract import (
     dataverse_batches,
+    dataverse_keyed,
     dataverse_protecting,
     dataverse_reading,
+    dataverse_tokens,
     dataverse_tracking,
     dataverse_writing,
 )
@@ -20,5 +22,7 @@ CASES: tuple[Case, ...] = (
     *dataverse_reading.CASES,
     *dataverse_batches.CASES,
     *dataverse_tracking.CASES,
+    *dataverse_tokens.CASES,
+    *dataverse_keyed.CASES,
     *dataverse_protecting.CASES,
 )

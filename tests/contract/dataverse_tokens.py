@@ -68,7 +68,7 @@ def tokens_last_as_long_as_they_say(server: Server) -> None:
 
 def what_is_no_token_lets_nobody_in(server: Server) -> None:
     whole = token(server).headers["Authorization"]
-    for text in ("Bearer nonsense", "Bearer ", "Basic c2FuZGJveA==", whole[:-4], f"{whole}x"):
+    for text in ("Bearer nonsense", "Bearer", "Basic c2FuZGJveA==", whole[:-4], f"{whole}x"):
         assert server("GET", "/WhoAmI", Authorization=text).status_code == 401, text
 
 
@@ -101,7 +101,9 @@ def each_refusal_has_a_number(server: Server) -> None:
         assert "access_token" not in told
 
 
-_LINE = "Token endpoint with all error JSONs; lifetime short on demand; token without app user → 403"
+_LINE = (
+    "Token endpoint with all error JSONs; lifetime short on demand; token without app user → 403"
+)
 CASES = tuple(
     Case(line=_LINE, holds=holds, sandbox=True)
     for holds in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,6 +36,12 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     root: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host that were asked."""
+        scheme, host, *_ = urlsplit(self.root)
+        return f"{scheme}://{host}"
 
     @property
     def prefer(self) -> Mapping[str, str]:
@@ -79,20 +85,35 @@ async def call_of(request: Request, below: str) -> Call:
     raw = request.scope.get("raw_path") or request.scope["path"].encode()
     root = request.scope.get("root_path", "")
     path = raw.split(b"?")[0].decode("ascii", "replace").removeprefix(root)
-    raw_query = {}
-    for part in request.scope.get("query_string", b"").decode("ascii", "replace").split("&"):
-        name, _, value = part.partition("=")
-        if name:
-            raw_query[unquote_plus(name)] = value
+    query = request.scope.get("query_string", b"").decode("ascii", "replace")
     host = request.headers.get("host", "sandbox")
-    return Call(
-        method=request.method,
-        path=path.removeprefix(below),
-        query={name: unquote_plus(value) for name, value in raw_query.items()},
-        raw_query=raw_query,
+    return call_to(
+        request.method,
+        f"{path.removeprefix(below)}?{query}",
         headers=request.headers,
         body=await request.body(),
         root=f"{request.scope['scheme']}://{host}{root}{below}",
+    )
+
+
+def call_to(
+    method: str, target: str, *, headers: Mapping[str, str], body: bytes, root: str
+) -> Call:
+    """Make a call; ``target`` is a path below ``root`` with its query, both as they were sent."""
+    path, _, query = target.partition("?")
+    raw_query = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name:
+            raw_query[unquote_plus(name)] = value
+    return Call(
+        method=method,
+        path=path,
+        query={name: unquote_plus(value) for name, value in raw_query.items()},
+        raw_query=raw_query,
+        headers=headers,
+        body=body,
+        root=root,
     )
 
 

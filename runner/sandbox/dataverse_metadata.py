@@ -18,6 +18,8 @@ from runner.sandbox.answers import Call, Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.sandbox.dataverse_manners import DataverseManners
+
 _KINDS = {
     "StringAttributeMetadata": (("String",), "MaxLength", "max_length"),
     "MemoAttributeMetadata": (("Memo",), "MaxLength", "max_length"),
@@ -92,22 +94,25 @@ def by_set() -> Mapping[str, Entity]:
     return {entity.set: entity for entity in entities().values()}
 
 
-def definitions(call: Call) -> dict[str, Any]:
+def definitions(call: Call, manners: DataverseManners) -> dict[str, Any]:
     """Answer ``EntityDefinitions``: the collection with a filter of names."""
     wanted = _chosen(call.query.get("$filter", ""))
     return {
         "@odata.context": f"{call.root}/$metadata#EntityDefinitions",
-        "value": [_definition(entity, call) for entity in wanted],
+        "value": [_definition(entity, call, manners) for entity in wanted],
     }
 
 
-def definition(call: Call, logical: str, rest: str) -> dict[str, Any]:
+def definition(call: Call, manners: DataverseManners, logical: str, rest: str) -> dict[str, Any]:
     """Answer one definition, or its attributes of one kind."""
     entity = entities().get(logical)
     if entity is None:
         raise Refusal(404, "0x80060888", f"Could not find an entity with name {logical}.")
+    if rest == "/Keys":
+        context = f"{call.root}/$metadata#EntityDefinitions('{logical}')/Keys"
+        return {"@odata.context": context, "value": _keys(entity, manners)}
     if not rest:
-        return _definition(entity, call)
+        return _definition(entity, call, manners)
     prefix = "/Attributes/Microsoft.Dynamics.CRM."
     kind = rest.removeprefix(prefix) if rest.startswith(prefix) else ""
     if kind not in _KINDS:
@@ -123,14 +128,14 @@ def definition(call: Call, logical: str, rest: str) -> dict[str, Any]:
     }
 
 
-def _definition(entity: Entity, call: Call) -> dict[str, Any]:
+def _definition(entity: Entity, call: Call, manners: DataverseManners) -> dict[str, Any]:
     told: dict[str, Any] = {
         "LogicalName": entity.logical,
         "EntitySetName": entity.set,
         "PrimaryIdAttribute": entity.key,
         "PrimaryNameAttribute": entity.label or None,
-        "IsOptimisticConcurrencyEnabled": True,
-        "ChangeTrackingEnabled": True,
+        "IsOptimisticConcurrencyEnabled": entity.logical not in manners.unversioned,
+        "ChangeTrackingEnabled": entity.logical not in manners.untracked,
     }
     select = call.query.get("$select")
     if select:
@@ -154,6 +159,8 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
             }
             for a in entity.attributes.values()
         ]
+    if "Keys" in expand:
+        told["Keys"] = _keys(entity, manners)
     if "ManyToOneRelationships" in expand:
         told["ManyToOneRelationships"] = [
             {
@@ -165,6 +172,20 @@ def _definition(entity: Entity, call: Call) -> dict[str, Any]:
             for target, name in (a.targets or {}).items()
         ]
     return told
+
+
+def _keys(entity: Entity, manners: DataverseManners) -> list[dict[str, Any]]:
+    """Protocols A9."""
+    return [
+        {
+            "LogicalName": key.name,
+            "EntityLogicalName": key.entity,
+            "KeyAttributes": list(key.attributes),
+            "EntityKeyIndexStatus": "Active" if key.active else "Pending",
+        }
+        for key in manners.keys
+        if key.entity == entity.logical
+    ]
 
 
 def _level(attribute: Attribute) -> str:
@@ -204,6 +225,31 @@ def _chosen(text: str) -> list[Entity]:
     return found
 
 
+def _added(name: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add the columns that every table has, and those of money in the base currency (A3, A6)."""
+    there = {a["name"] for a in told}
+    computed: dict[str, Any] = {"create": False, "update": False}
+    found = [
+        {
+            "name": f"{kind}onbehalfby",
+            "type": "Lookup",
+            "targets": {"systemuser": f"{kind}onbehalfby"},
+        }
+        | computed
+        for kind in ("created", "modified")
+    ]
+    found += [
+        {"name": f"{a['name']}_base", "type": "Money", "precision": 4} | computed
+        for a in told
+        if a["type"] == "Money"
+    ]
+    if name == "systemuser":
+        found.append(
+            {"name": "azureactivedirectoryobjectid", "type": "Uniqueidentifier"} | computed
+        )
+    return [*told, *(a for a in found if a["name"] not in there)]
+
+
 def _entity(name: str, told: dict[str, Any]) -> Entity:
     return Entity(
         logical=name,
@@ -224,6 +270,6 @@ def _entity(name: str, told: dict[str, Any]) -> Entity:
                 update=a.get("update", True),
                 required=a.get("required", False),
             )
-            for a in told["attributes"]
+            for a in _added(name, told["attributes"])
         },
     )

@@ -6,34 +6,36 @@ Protocols A5 to A7, A16, A17. Each rule refuses with the code that the real serv
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from runner.sandbox.answers import Refusal
+from runner.sandbox.dataverse_keys import guid, located
 from runner.sandbox.dataverse_metadata import Attribute, Entity, by_set
 
 if TYPE_CHECKING:
+    from runner.sandbox.dataverse_manners import DataverseManners
+    from runner.sandbox.dataverse_session import Session
     from runner.sandbox.store import Body, Store
 
-CONNECTION_USER = "00000000-0000-4000-8000-00000000c0de"
-_BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([a-z_]+)\(([^)]+)\)$")
+_FIRST_YEAR = 1753
+_BIND = re.compile(r"^(?:https?://[^/]+)?/?(?:.*/)?([A-Za-z_]+)\((.+)\)$")
 
 
-def values(store: Store, entity: Entity, body: dict[str, Any], *, creating: bool) -> Body:
+def values(session: Session, entity: Entity, body: dict[str, Any], *, creating: bool) -> Body:
     """Turn a request's body into columns; refuse what the table does not take."""
     found: Body = {}
     for name, value in body.items():
         if name.endswith("@odata.bind"):
-            found.update(_bound(store, entity, name.removesuffix("@odata.bind"), value))
+            found.update(_bound(session, entity, name.removesuffix("@odata.bind"), value))
             continue
         if name.startswith("@") or "@" in name:
             continue
         attribute = entity.attributes.get(name)
         if attribute is None or attribute.targets is not None:
             if value is None and entity.navigation(name):
-                found.update(_bound(store, entity, name, None))
+                found.update(_bound(session, entity, name, None))
                 continue
             raise Refusal(
                 400,
@@ -42,28 +44,33 @@ def values(store: Store, entity: Entity, body: dict[str, Any], *, creating: bool
                 f"An undeclared property '{name}' which only has property annotations in the "
                 "payload but no property value was found in the payload.",
             )
-        _writable(entity, attribute, creating=creating)
-        found[name] = _typed(attribute, value)
+        if session.manners.read_only:
+            _writable(session.manners, entity, attribute, creating=creating)
+        found[name] = _typed(session.manners, attribute, value)
     return found
 
 
-def must_hold(store: Store, entity: Entity, body: Body, key: str, *, creating: bool) -> None:
+def must_hold(session: Session, entity: Entity, body: Body, key: str, *, creating: bool) -> None:
     """Check what must be true of a record as a whole."""
     for attribute in entity.attributes.values():
         generated = attribute.name in (entity.key, "ownerid", "statecode", "statuscode")
         needed = attribute.required and attribute.create and not generated
-        if needed and body.get(attribute.property) is None:
+        if session.manners.required and needed and body.get(attribute.property) is None:
             raise Refusal(400, "0x80040203", f"Required field '{attribute.name}' is missing.")
     states = dict.fromkeys(entity.states)
-    if states and (body.get("statecode"), body.get("statuscode")) not in states:
+    if (
+        session.manners.states
+        and states
+        and (body.get("statecode"), body.get("statuscode")) not in states
+    ):
         raise Refusal(
             400,
             "0x80048408",
             f"{body.get('statuscode')} is not a valid status code for state code "
             f"{body.get('statecode')} on {entity.logical} with Id {key}.",
         )
-    if entity.logical == "transactioncurrency":
-        _currency(store, body, key, creating=creating)
+    if entity.logical == "transactioncurrency" and session.manners.currencies:
+        _currency(session.store, body, key, creating=creating)
 
 
 def computed(entity: Entity, body: Body) -> Body:
@@ -74,51 +81,48 @@ def computed(entity: Entity, body: Body) -> Body:
     return body
 
 
-def created(entity: Entity, key: str, moment: datetime) -> Body:
+def created(entity: Entity, key: str, moment: datetime, user: str) -> Body:
     """What a new record starts with."""
-    body: Body = {entity.key: key, "createdon": stamp(moment), "_createdby_value": CONNECTION_USER}
+    body: Body = {entity.key: key, "createdon": stamp(moment), "_createdby_value": user}
     if entity.states:
         draft = [pair for pair in entity.states if entity.logical == "product" and pair[0] == 2]  # noqa: PLR2004
         body["statecode"], body["statuscode"] = draft[0] if draft else entity.states[0]
     if "ownerid" in entity.attributes:
-        body["_ownerid_value"], body["_ownerid_type"] = CONNECTION_USER, "systemuser"
+        body["_ownerid_value"], body["_ownerid_type"] = user, "systemuser"
     return body
 
 
-def stamp(moment: datetime) -> str:
-    """Write an instant as the server does: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def stamp(moment: datetime, *, exact: bool = False) -> str:
+    """Write an instant as the server does: UTC, whole seconds; ``exact`` keeps milliseconds."""
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds' if exact else 'seconds')}Z"
 
 
-def guid(text: str) -> str:
-    """Read a GUID; lower case, no braces."""
-    try:
-        return str(uuid.UUID(text.strip("{}")))
-    except ValueError as error:
-        raise Refusal(400, "0x80060888", f"'{text}' is not a valid GUID.") from error
-
-
-def _writable(entity: Entity, attribute: Attribute, *, creating: bool) -> None:
+def _writable(
+    manners: DataverseManners, entity: Entity, attribute: Attribute, *, creating: bool
+) -> None:
     name = attribute.name
     if name == entity.key:
         if not creating:
             raise Refusal(400, "0x80040203", f"The key '{name}' cannot be changed.")
         return
     if creating and name == "statecode" and entity.logical != "product":
+        if not manners.state_on_create:
+            return
         raise Refusal(400, "0x80048408", "statecode cannot be set when a record is created.")
     if not (attribute.create if creating else attribute.update):
         verb = "create" if creating else "update"
         raise Refusal(400, "0x80040203", f"Attribute '{name}' is not valid for {verb}.")
 
 
-def _typed(attribute: Attribute, value: Any) -> Any:
+def _typed(manners: DataverseManners, attribute: Attribute, value: Any) -> Any:
     if value is None:
         return None
     match attribute.type:
         case "String" | "Memo":
-            return _text(attribute, value)
+            return _text(manners, attribute, value)
         case "Picklist" | "State" | "Status" | "Integer" | "BigInt":
-            return _whole(attribute, value)
+            return _whole(manners, attribute, value)
         case "Decimal" | "Money" | "Double":
             return _decimal(attribute, value)
         case "Boolean":
@@ -135,23 +139,24 @@ def _typed(attribute: Attribute, value: Any) -> Any:
             return value
 
 
-def _text(attribute: Attribute, value: Any) -> str | None:
+def _text(manners: DataverseManners, attribute: Attribute, value: Any) -> str | None:
     if not isinstance(value, str):
         raise _wrong(attribute, value, "Edm.String")
-    if attribute.max_length is not None and len(value) > attribute.max_length:
+    most = attribute.max_length if manners.max_length else None
+    if most is not None and len(value) > most:
         raise Refusal(
             400,
             "0x80044331",
             f"A validation error occurred. The length of the '{attribute.name}' attribute of the "
             f"entity exceeded the maximum allowed length of '{attribute.max_length}'.",
         )
-    return value or None
+    return value or (None if manners.blank_is_null else value)
 
 
-def _whole(attribute: Attribute, value: Any) -> int:
+def _whole(manners: DataverseManners, attribute: Attribute, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(attribute, value, "Edm.Int32")
-    if attribute.options is not None and value not in attribute.options:
+    if manners.options and attribute.options is not None and value not in attribute.options:
         raise Refusal(
             400,
             "0x8004431a",
@@ -173,14 +178,20 @@ def _moment(attribute: Attribute, value: Any) -> str:
         raise _wrong(attribute, value, wanted)
     try:
         if attribute.format == "DateOnly":
-            return date.fromisoformat(value).isoformat()
-        moment = datetime.fromisoformat(value)
+            day = date.fromisoformat(value)
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        else:
+            moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise _wrong(attribute, value, wanted) from error
+    if moment.year < _FIRST_YEAR:
+        raise Refusal(400, "0x80040239", f"The date-time '{value}' is outside the valid range.")
+    if attribute.format == "DateOnly":
+        return value
     return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _bound(store: Store, entity: Entity, name: str, value: Any) -> Body:
+def _bound(session: Session, entity: Entity, name: str, value: Any) -> Body:
     found = entity.navigation(name)
     if found is None:
         raise Refusal(
@@ -198,10 +209,12 @@ def _bound(store: Store, entity: Entity, name: str, value: Any) -> Body:
         raise Refusal(400, "0x80048d19", f"The value '{value}' of '{name}' is no entity reference.")
     if bound.logical != target and not (attribute.targets or {}).get(bound.logical) == name:
         raise Refusal(400, "0x80048d19", f"'{name}' does not point to {bound.logical}.")
-    key = guid(match[2])
-    if store.get(bound.set, key) is None:
-        raise Refusal(404, "0x80040217", f"{bound.logical} With Id = {key} Does Not Exist")
-    return {column: key, f"_{attribute.name}_type": bound.logical}
+    place = located(session, bound, match[2])
+    if place.row is None:
+        refusal = place.missing()
+        refusal.status = session.manners.missing_target
+        raise refusal
+    return {column: place.row.key, f"_{attribute.name}_type": bound.logical}
 
 
 def _currency(store: Store, body: Body, key: str, *, creating: bool) -> None:

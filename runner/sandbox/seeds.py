@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from runner.sandbox import dataverse_rules
+from runner.sandbox.dataverse_manners import CONNECTION_USER
 from runner.sandbox.dataverse_metadata import Attribute, by_set
 from runner.sandbox.nav_metadata import Control, services
 from runner.sandbox.nav_rules import LINKS, inserted
@@ -27,7 +28,7 @@ def dataverse(store: Store, folder: Path | None) -> None:
     """Fill an organisation; the user that the client is connected as is always there."""
     store.next("version")
     user = {
-        "systemuserid": dataverse_rules.CONNECTION_USER,
+        "systemuserid": CONNECTION_USER,
         "fullname": "# sync-run",
         "internalemailaddress": "sync-run@example.com",
         "isdisabled": False,
@@ -35,11 +36,11 @@ def dataverse(store: Store, folder: Path | None) -> None:
         "isintegrationuser": True,
         "modifiedon": dataverse_rules.stamp(_SEEDED),
     }
-    store.put("systemusers", dataverse_rules.CONNECTION_USER, user)
+    store.put("systemusers", CONNECTION_USER, user)
     for name, entity in by_set().items():
         for n, row in enumerate(_rows(folder, name)):
             key = row.get(entity.key) or str(uuid.uuid5(_SPACE, f"{name} {n}"))
-            body = dataverse_rules.created(entity, key, _SEEDED)
+            body = dataverse_rules.created(entity, key, _SEEDED, CONNECTION_USER)
             for attribute in entity.attributes.values():
                 text = row.get(attribute.name, "")
                 if text and attribute.targets:

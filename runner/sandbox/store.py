@@ -18,6 +18,9 @@ _DDL = """
 CREATE TABLE IF NOT EXISTS record (
     entity TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (entity, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deleted (
+    entity TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (entity, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -61,11 +64,47 @@ class Store:
             "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)",
             (entity, key, row.version, _ENCODER.encode(body)),
         )
+        self.connection.execute("DELETE FROM deleted WHERE entity = ? AND key = ?", (entity, key))
         return row
 
     def delete(self, entity: str, key: str) -> None:
-        """Remove a record."""
+        """Remove a record; that it was removed is remembered, with a version of its own."""
         self.connection.execute("DELETE FROM record WHERE entity = ? AND key = ?", (entity, key))
+        self.connection.execute(
+            "INSERT OR REPLACE INTO deleted VALUES (?, ?, ?)", (entity, key, self.next("version"))
+        )
+
+    def changed(self, entity: str, after: int, until: int) -> Iterator[Row]:
+        """Yield the records written after a version and up to another, by version."""
+        query = """SELECT key, version, body FROM record
+            WHERE entity = ? AND version > ? AND version <= ? ORDER BY version"""
+        for found in self.connection.execute(query, (entity, after, until)):
+            yield _row(found)
+
+    def removed(self, entity: str, after: int, until: int) -> Iterator[tuple[str, int]]:
+        """Yield the keys removed after a version and up to another, with their versions."""
+        query = """SELECT key, version FROM deleted
+            WHERE entity = ? AND version > ? AND version <= ? ORDER BY version"""
+        yield from self.connection.execute(query, (entity, after, until))
+
+    def version(self) -> int:
+        """Return the version of what was written last."""
+        found = self.connection.execute("SELECT value FROM counter WHERE name = 'version'")
+        row = found.fetchone()
+        return int(row[0]) if row else 0
+
+    @contextmanager
+    def savepoint(self, *, kept: bool = False) -> Iterator[None]:
+        """Undo what was written inside if an error passes; ``kept``: do not."""
+        self.connection.execute("SAVEPOINT inner")
+        try:
+            yield
+        except BaseException:
+            if not kept:
+                self.connection.execute("ROLLBACK TO inner")
+            raise
+        finally:
+            self.connection.execute("RELEASE inner")
 
     def next(self, name: str, *, at_least: int = 0) -> int:
         """Count: return the next number of a series."""

@@ -1,0 +1,147 @@
+"""Records read: sets page by page, and one alone (protocols A4)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from runner.sandbox import filters
+from runner.sandbox.answers import Refusal, answer, number, options
+from runner.sandbox.dataverse_paging import cookie, following
+from runner.sandbox.dataverse_session import BAD, Session, etag
+from runner.sandbox.dataverse_shown import chosen, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runner.sandbox.dataverse_keys import Place
+    from runner.sandbox.dataverse_metadata import Entity
+    from runner.sandbox.store import Body, Row
+
+_OPTIONS = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$skiptoken", "$expand"})
+_TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
+
+
+def listed(session: Session, entity: Entity) -> Response:
+    """Answer a query of a set."""
+    call, manners = session.call, session.manners
+    options(call, _OPTIONS, BAD)
+    names = chosen(entity, call.query.get("$select"))
+    here = cookie(session)
+    test, by = _test(session, entity), _order(session, entity)
+    top, size = number(call, "$top", BAD), page_size(session)
+    yielding = manners.top_yields and "odata.maxpagesize" in call.prefer
+    limit = size if top is None or yielding else min(top, manners.most_rows)
+    try:
+        matching = _matching(session, entity, by, here.after, test)
+        page = list(islice(matching, limit))
+        whole = top is not None and not yielding
+        more = not whole and (next(matching, None) is not None or _goes_on(session, page, limit))
+        counted = _counted(session, entity, test) if call.query.get("$count") == "true" else {}
+    except filters.FilterError as error:
+        raise Refusal(400, BAD, str(error)) from error
+    document: dict[str, Any] = {
+        "@odata.context": session.context(f"{entity.set}({','.join(names)})"),
+        **counted,
+        "value": [shown(session, entity, row, names) for row in page],
+    }
+    if more and page:
+        after = str(int(here.after or 0) + len(page)) if by else page[-1].key
+        document["@odata.nextLink"] = following(call, here, after)
+    return session.answer(200, document)
+
+
+def one(session: Session, place: Place) -> Response:
+    """Answer a query of one record."""
+    options(session.call, frozenset({"$select", "$expand"}), BAD)
+    entity, row = place.entity, place.row
+    if row is None:
+        raise place.missing()
+    if _unchanged(session, entity, row):
+        return answer(304)
+    told = shown(session, entity, row, chosen(entity, session.call.query.get("$select")))
+    document = {"@odata.context": session.context(f"{entity.set}/$entity"), **told}
+    return session.answer(200, document, ETag=etag(row))
+
+
+def counted(session: Session, entity: Entity) -> Response:
+    """Answer ``/$count``: no further than 5,000, as text (A4)."""
+    options(session.call, frozenset({"$filter"}), BAD)
+    test = _test(session, entity)
+    try:
+        every = sum(1 for row in session.store.rows(entity.set) if test(row.body))
+    except filters.FilterError as error:
+        raise Refusal(400, BAD, str(error)) from error
+    return text(session, min(every, session.manners.most_counted))
+
+
+def text(session: Session, number: int) -> Response:
+    """Answer with a number, behind the byte order mark that Dataverse likes to send."""
+    mark = "\ufeff" if session.manners.count_mark else ""
+    headers = {"OData-Version": "4.0", "Content-Type": "text/plain"}
+    return Response(f"{mark}{number}".encode(), headers=headers)
+
+
+def page_size(session: Session) -> int:
+    """Return how many records a page holds."""
+    asked, most = session.call.prefer.get("odata.maxpagesize", ""), session.manners.most_rows
+    return max(1, min(int(asked), most)) if asked.isdigit() else most
+
+
+def _unchanged(session: Session, entity: Entity, row: Row) -> bool:
+    """Protocols A8: 304 only without ``$expand``, without annotations, where rows have versions."""
+    call = session.call
+    plain = "$expand" not in call.query and "odata.include-annotations" not in call.prefer
+    versioned = entity.logical not in session.manners.unversioned
+    return plain and versioned and call.headers.get("if-none-match") == etag(row)
+
+
+def _goes_on(session: Session, page: list[Row], limit: int) -> bool:
+    """Whether a last page that is exactly full is followed by an empty one."""
+    return session.manners.empty_last_page and len(page) == limit
+
+
+def _matching(
+    session: Session,
+    entity: Entity,
+    by: list[tuple[str, bool]],
+    after: str,
+    test: Callable[[Body], bool],
+) -> Iterator[Row]:
+    if not by:
+        return (row for row in session.store.rows(entity.set, after) if test(row.body))
+    found = [row for row in session.store.rows(entity.set) if test(row.body)]
+    ordered = filters.ordered(found, [*by, (entity.key, False)], lambda row: row.body)
+    return iter(ordered[int(after or 0) :])
+
+
+def _counted(
+    session: Session, entity: Entity, test: Callable[[Body], bool]
+) -> dict[str, int | bool]:
+    every = sum(1 for row in session.store.rows(entity.set) if test(row.body))
+    most = session.manners.most_counted
+    told: dict[str, int | bool] = {"@odata.count": min(every, most)}
+    if "odata.include-annotations" in session.call.prefer:
+        told |= {f"@{_TOTAL}": min(every, most), f"@{_TOTAL}limitexceeded": every > most}
+    return told
+
+
+def _order(session: Session, entity: Entity) -> list[tuple[str, bool]]:
+    if "$orderby" not in session.call.query:
+        return []
+    try:
+        return filters.order(session.call.query["$orderby"], frozenset(entity.properties))
+    except filters.FilterError as error:
+        raise Refusal(400, BAD, str(error)) from error
+
+
+def _test(session: Session, entity: Entity) -> Callable[[Body], bool]:
+    if "$filter" not in session.call.query:
+        return lambda _: True
+    known = filters.Manner(frozenset(entity.properties), or_across=True)
+    try:
+        return filters.read(session.call.query["$filter"], known).test
+    except filters.FilterError as error:
+        raise Refusal(400, BAD, str(error)) from error

@@ -1,0 +1,79 @@
+"""The Dataverse sandbox keeps the contract; so does an organisation that the environment names."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from runner import sandbox
+from tests.contract.control import Controlled
+from tests.contract.dataverse_cases import CASES
+from tests.contract.server import Case, Server, in_process, on_loopback, real
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+TRANSPORTS = [
+    "in process",
+    "loopback",
+    pytest.param(
+        "real",
+        marks=pytest.mark.skipif(
+            "SYNC_RUN_CONTRACT_DATAVERSE" not in os.environ,
+            reason="the environment names no organisation",
+        ),
+    ),
+]
+EURO = "transactioncurrencyid,isocurrencycode,currencyname,currencysymbol,currencyprecision,"
+EURO += "exchangerate\n00000000-0000-4000-8000-0000000000e0,EUR,Euro,€,2,1\n"
+
+
+def double(folder: Path) -> Controlled:
+    """An organisation whose money is the euro."""
+    seed = folder / "seed"
+    seed.mkdir()
+    (seed / "transactioncurrencies.csv").write_text(EURO, encoding="utf-8")
+
+    def made(manners: dict[str, Any], now: Callable[[], datetime]) -> ASGIApp:
+        told = msgspec.convert(manners, sandbox.DataverseManners)
+        return sandbox.dataverse(folder / "crm.sqlite", seed=seed, now=now, manners=told)
+
+    return Controlled(made)
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    known = {"headers": {"Authorization": f"Bearer {sandbox.TOKEN}"}}
+    with ExitStack() as stack:
+        if request.param == "real":
+            found = real("DATAVERSE")
+            assert found
+        else:
+            app = double(tmp_path_factory.mktemp("crm"))
+            if request.param == "loopback":
+                found = stack.enter_context(on_loopback(app, sandbox.DATAVERSE_PATH, **known))
+            else:
+                found = in_process(app, sandbox.DATAVERSE_PATH, **known)
+        yield found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_contract(case: Case, server: Server, request: pytest.FixtureRequest) -> None:
+    if case.sandbox and "real" in request.node.name:
+        pytest.skip("only the double can be told to")
+    case.holds(server)
+
+
+def test_every_case_has_a_name_of_its_own() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names))

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from runner.connectors import addresses
 from runner.connectors.failures import MaybeSentError, NotSentError, translated
 from runner.connectors.patience import (
     Allowance,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
@@ -415,23 +415,10 @@ def _elsewhere(reply: Reply) -> bool:
 
 def _check(system: str, url: str, credentials: Credentials, *, in_process: bool) -> None:
     """Refuse an address that would not do, or that would lay open the credentials."""
-    try:
-        there = urlsplit(url)
-        host, _ = there.hostname, there.port
-    except ValueError as error:
-        raise SystemUnavailableError(system, f"its url is none: {error}") from None
-    if there.scheme not in ("http", "https") or not host:
-        raise SystemUnavailableError(system, "its url does not begin with https:// and a host")
-    if "@" in there.netloc:
-        hint = "put them under `auth:`, which never shows them"
-        raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
     known = bool(
         credentials.authorization() or credentials.tokens or credentials.ntlm or credentials.value
     )
-    if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
-        raise SystemUnavailableError(
-            system, "plain http would show the password to the network", hint="use https"
-        )
+    addresses.must_do(system, url, secret=known and not in_process)
     told = credentials.token or credentials.value
     if told is not None and not re.fullmatch("[!-~]+", told.reveal()):
         hint = "a token is one line of ASCII without blanks; was a line end stored with it?"

@@ -16,6 +16,7 @@ import httpx
 import msal
 from msal.exceptions import MsalError
 
+from runner.connectors import addresses
 from runner.connectors.problems import one_line
 from runner.connectors.secret import Secret
 from runner.errors import SystemUnavailableError
@@ -82,6 +83,8 @@ class Entra:
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
+        # Even where no secret goes there, a token comes back.
+        addresses.must_do(system, application.authority, "authority", secret=True)
         self._system, self._scopes, self._tell = system, [scope], tell
         self._authority = f"{application.authority.rstrip('/')}/{application.tenant}"
         self._client_id, self._secret = application.client_id, application.secret

@@ -29,6 +29,7 @@ from runner.connectors.tables import Tables
 from runner.connectors.tokens import PUBLIC, Application, Entra
 from runner.errors import ConfigError, Problem
 from runner.model import RECORDS, Side
+from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
 from runner.wire import Type
 
@@ -80,15 +81,18 @@ async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[r
             )
 
 
-def sandbox_app(project: Project, system: System) -> ASGIApp:
+def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp:
     """Return the embedded server of a system whose url is ``sandbox:NAME``.
 
-    Its records live beside the state, so that the two are thrown away together.
+    Its records live beside the state, so that the two are thrown away together. Its clock is so
+    many seconds ahead of ours.
     """
     database = project.state.parent / "sandbox" / f"{system.sandbox}.sqlite"
+    now = skewed(skew)
     if system.connector == "dataverse":
-        return sandbox.dataverse(database, seed=system.seed)
-    return sandbox.nav(database, seed=system.seed, company=_put_in(system.company))
+        return Dated(sandbox.dataverse(database, seed=system.seed, now=now), now)
+    company = _put_in(system.company)
+    return Dated(sandbox.nav(database, seed=system.seed, company=company, now=now), now)
 
 
 def _tables(project: Project, system: System) -> Introduced:

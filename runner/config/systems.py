@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TABLES = {"duckdb": "a DuckDB file", "files": "a folder"}
 """Connectors whose url is a path, and what it leads to."""
 
+_USER_INFO = re.compile(r"//[^/]*@")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _COMPANIES = {"nav": "NAV", "business_central": "Business Central"}
 """Connectors to one company of several."""
@@ -150,7 +152,7 @@ def _tables_problems(
     """Say what is wrong about a system that is a file or a folder, not a server."""
     wanted = TABLES[system.connector]
     if system.sandbox or "://" in system.url:
-        what = f"'{system.url}' is not the path of {wanted}"
+        what = f"'{_USER_INFO.sub('//', system.url)}' is not the path of {wanted}"
         yield Problem(document.at((*path, "url")), what, "write it relative to sync.yaml")
     seed, at = system.seed, document.at((*path, "seed"))
     if seed is None:
@@ -166,6 +168,10 @@ def _tables_problems(
 
 
 def _url_problems(system: System, at: Location) -> Iterator[Problem]:
+    if "@" in system.url.partition("://")[2].partition("/")[0]:
+        # Asked first: what the library says of an address may repeat the password in it.
+        yield Problem(at, "the url holds a user or password", "put them under `auth:`")
+        return
     try:
         parts = urlsplit(system.url)
         host = parts.hostname
@@ -174,7 +180,5 @@ def _url_problems(system: System, at: Location) -> Iterator[Problem]:
         return
     if parts.scheme not in ("http", "https") or not host:
         yield Problem(at, "the url is none", "write https://… or sandbox:NAME")
-    elif parts.username or parts.password:
-        yield Problem(at, "the url holds a user or password", "put them under `auth:`")
     elif parts.scheme == "http" and host not in _LOOPBACK:
         yield Problem(at, "plain http would show the password to the network", "use https")

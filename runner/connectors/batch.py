@@ -71,7 +71,7 @@ def unpacked(form: Form, reply: Reply, count: int) -> list[Reply | None]:
 
     """
     if form is Form.JSON:
-        return _answers(reply.content, count)
+        return _answers(reply, count)
     found = list(_replies(reply))
     if len(found) > count:
         raise UnreadableError(f"{len(found)} answers came to {count} requests")
@@ -111,7 +111,7 @@ def _replies(reply: Reply) -> Iterator[Reply]:
         head, _, body = content[found.end() :].partition(b"\r\n\r\n")
         if content[found.end() : found.end() + 2] == b"\r\n":
             head, body = b"", content[found.end() + 2 :]
-        yield Reply(int(found[1]), _headers(head), body.rstrip(b"\r\n"))
+        yield Reply(int(found[1]), _headers(head), body.rstrip(b"\r\n"), reply.told)
 
 
 def _headers(head: bytes) -> Mapping[str, str]:
@@ -146,9 +146,9 @@ class _Answers(msgspec.Struct):
 _ANSWERS = msgspec.json.Decoder(_Answers)
 
 
-def _answers(content: bytes, count: int) -> list[Reply | None]:
+def _answers(reply: Reply, count: int) -> list[Reply | None]:
     try:
-        told = _ANSWERS.decode(content)
+        told = _ANSWERS.decode(reply.content)
     except msgspec.ValidationError as error:
         raise UnreadableError(f"the answer to a batch is none: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -160,5 +160,6 @@ def _answers(content: bytes, count: int) -> list[Reply | None]:
             raise UnreadableError(f"an answer came to request '{answer.id}', which was not sent")
         body = bytes(answer.body)
         content = b"" if body == b"null" else body
-        found[place] = Reply(answer.status, httpx.Headers(answer.headers), content)
+        headers = httpx.Headers(answer.headers)
+        found[place] = Reply(answer.status, headers, content, reply.told)
     return found

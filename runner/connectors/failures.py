@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from runner.connectors.problems import one_line
+from runner.connectors.problems import flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,5 +45,5 @@ def translated() -> Iterator[None]:
 
 
 def _words(error: Exception) -> str:
-    text = one_line(str(error))
+    text = flat(str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from runner.connectors import addresses
 from runner.connectors.failures import MaybeSentError, NotSentError, translated
 from runner.connectors.patience import (
     Allowance,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
@@ -111,16 +111,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered."""
+    """What a server answered. ``told``: how its words are passed on, without what is secret."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
+    told: Callable[[str], str] = one_line
 
     @property
     def fault(self) -> Fault:
         """The error that it tells of."""
-        return fault_of(self.status, self.content)
+        return fault_of(self.status, self.content, self.told)
 
 
 class Client:
@@ -148,6 +149,7 @@ class Client:
         self._refused_for_now = held_off
         self.patience, self.clock = patience or Patience(), clock or Clock()
         self._credentials = credentials or Credentials()
+        self._used = [self._credentials]
         _check(system, url, self._credentials, in_process=transport is not None)
         self._transport = transport
         self._standstill = Standstill(self.clock)
@@ -223,7 +225,9 @@ class Client:
 
     def words(self, text: str) -> str:
         """Put a server's words on one line, without what is secret."""
-        return one_line(self._credentials.hidden(text))
+        for known in self._used:
+            text = known.hidden(text)
+        return one_line(text)
 
     async def wait(self, seconds: float, *, everybody: bool) -> None:
         """Wait; ``everybody``: the system asked for it, and the next to send anything waits."""
@@ -236,6 +240,9 @@ class Client:
         async with self._worker() as client:
             await self._standstill.over()
             known = await self._credentials.current()
+            if known not in self._used:
+                # A token that was renewed in between may still be repeated in an answer.
+                self._used.append(known)
             try:
                 with translated():
                     response = await client.send(self._made(client, request, known))
@@ -245,7 +252,7 @@ class Client:
                 raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
         self._look_at_the_clock(response.headers.get("date", ""))
         self._look_at_the_crowd(response.status_code, response.headers)
-        return Reply(response.status_code, response.headers, response.content)
+        return Reply(response.status_code, response.headers, response.content, self.words)
 
     def _look_at_the_crowd(self, status: int, headers: Mapping[str, str]) -> None:
         """Note how many requests at a time the system wants, as far as it tells (A13)."""
@@ -408,23 +415,10 @@ def _elsewhere(reply: Reply) -> bool:
 
 def _check(system: str, url: str, credentials: Credentials, *, in_process: bool) -> None:
     """Refuse an address that would not do, or that would lay open the credentials."""
-    try:
-        there = urlsplit(url)
-        host, _ = there.hostname, there.port
-    except ValueError as error:
-        raise SystemUnavailableError(system, f"its url is none: {error}") from None
-    if there.scheme not in ("http", "https") or not host:
-        raise SystemUnavailableError(system, "its url does not begin with https:// and a host")
-    if "@" in there.netloc:
-        hint = "put them under `auth:`, which never shows them"
-        raise SystemUnavailableError(system, "its url holds user or password", hint=hint)
     known = bool(
         credentials.authorization() or credentials.tokens or credentials.ntlm or credentials.value
     )
-    if there.scheme == "http" and known and not in_process and host not in _LOOPBACK:
-        raise SystemUnavailableError(
-            system, "plain http would show the password to the network", hint="use https"
-        )
+    addresses.must_do(system, url, secret=known and not in_process)
     told = credentials.token or credentials.value
     if told is not None and not re.fullmatch("[!-~]+", told.reveal()):
         hint = "a token is one line of ASCII without blanks; was a line end stored with it?"

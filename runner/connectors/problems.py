@@ -6,8 +6,12 @@ import html
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LONGEST = 300
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -38,38 +42,47 @@ class Fault:
         return f"{told} ({self.code})" if self.code else told
 
 
-def fault_of(status: int, content: bytes) -> Fault:
-    """Read an error body: OData V4, V3, ``{"Message": …}``, HTML, plain text, or nothing."""
+def one_line(text: str) -> str:
+    """Shorten a text to what fits a line."""
+    line = flat(text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def flat(text: str) -> str:
+    """Put a text on one line, however long: what is secret is found only in what is whole."""
+    return " ".join(text.split())
+
+
+def fault_of(status: int, content: bytes, told: Callable[[str], str] = one_line) -> Fault:
+    """Read an error body: OData V4, V3, ``{"Message": …}``, HTML, plain text, or nothing.
+
+    ``told`` is what each of the server's words goes through before anybody sees it.
+    """
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        return Fault(status, "", title(text))
+        return Fault(status, "", told(title(text)))
     try:
         document = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return Fault(status, "", one_line(text))
+        return Fault(status, "", told(text))
     if not isinstance(document, dict):
         return Fault(status, "", "")
-    told = document.get("error", document.get("odata.error", document))
-    if not isinstance(told, dict):
+    error = document.get("error", document.get("odata.error", document))
+    if not isinstance(error, dict):
         # Token endpoints: {"error": "invalid_client", "error_description": "AADSTS…"} (A1)
-        return Fault(status, _text(told), _text(document.get("error_description")))
-    message = told.get("message", told.get("Message"))
+        code, message = error, document.get("error_description")
+    else:
+        code, message = error.get("code"), error.get("message", error.get("Message"))
     if isinstance(message, dict):
         message = message.get("value")
-    return Fault(status, _text(told.get("code")), _text(message))
+    return Fault(status, told(_text(code)), told(_text(message)))
 
 
 def title(page: str) -> str:
     """Say what an HTML page is about; nobody wants to read the rest of it."""
     found = _TITLE.search(page)
-    return one_line(html.unescape(found[1])) if found else "an HTML page"
-
-
-def one_line(text: str) -> str:
-    """Shorten a text to what fits a line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return flat(html.unescape(found[1])) if found else "an HTML page"
 
 
 def _text(value: object) -> str:
-    return one_line(str(value)) if isinstance(value, str | int) else ""
+    return str(value) if isinstance(value, str | int) else ""

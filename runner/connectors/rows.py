@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from runner.connectors.problems import UnreadableError, fault_of, title
+from runner.connectors.problems import UnreadableError, fault_of, flat, title
 from runner.wire import Page, Type
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Decoder:
         """
         document = decoded(content, self._rows)
         if bytes(document.error):
-            broken = fault_of(200, content=b'{"error":' + bytes(document.error) + b"}")
+            broken = fault_of(200, b'{"error":' + bytes(document.error) + b"}", flat)
             raise UnreadableError(f"it broke off: {broken.message}", garbled=True)
         return self._columnar(document.value), document.link
 

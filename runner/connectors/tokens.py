@@ -16,6 +16,7 @@ import httpx
 import msal
 from msal.exceptions import MsalError
 
+from runner.connectors import addresses
 from runner.connectors.problems import one_line
 from runner.connectors.secret import Secret
 from runner.errors import SystemUnavailableError
@@ -82,6 +83,8 @@ class Entra:
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = monotonic,
     ) -> None:
+        # Even where no secret goes there, a token comes back.
+        addresses.must_do(system, application.authority, "authority", secret=True)
         self._system, self._scopes, self._tell = system, [scope], tell
         self._authority = f"{application.authority.rstrip('/')}/{application.tenant}"
         self._client_id, self._secret = application.client_id, application.secret
@@ -109,15 +112,15 @@ class Entra:
         try:
             result = self._by_secret() if self._secret is not None else self._by_device()
         except _GARBLED as error:
-            words = one_line(str(error)) or type(error).__name__
+            words = self._hidden(str(error)) or type(error).__name__
             raise SystemUnavailableError(
                 self._system,
-                f"{self._authority} gives no token: {self._hidden(words)}",
+                f"{self._authority} gives no token: {words}",
                 hint="can it be reached from here? A proxy or firewall may be in the way",
             ) from None
         if "access_token" not in result:
             told = result.get("error_description") or result.get("error") or "it says nothing"
-            words = self._hidden(one_line(str(told)))
+            words = self._hidden(str(told))
             code = _CODE.search(words)
             hint = _HINTS.get(code[0] if code else "", "check `auth:` of the system")
             raise SystemUnavailableError(self._system, f"Entra gives no token: {words}", hint=hint)
@@ -161,7 +164,8 @@ class Entra:
         return asked
 
     def _hidden(self, text: str) -> str:
-        return text if self._secret is None else text.replace(self._secret.reveal(), "****")
+        hidden = text if self._secret is None else text.replace(self._secret.reveal(), "****")
+        return one_line(hidden)
 
 
 class _Line:

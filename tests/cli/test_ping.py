@@ -25,7 +25,7 @@ def test_ping_tells_who_one_is_and_what_is_there(tmp_path: Path) -> None:
     made = quickstart(tmp_path)
     result = made.run("ping")
     assert result.exit_code == ExitCode.DONE
-    assert "you are SANDBOX; it tells no time" in result.stdout
+    assert "you are SANDBOX; the clocks agree" in result.stdout
     assert "you are # sync-run (" in result.stdout
     assert "  Customer: 122 records, " in result.stdout
     assert not (made.folder / ".sync-run" / "state.duckdb").exists()

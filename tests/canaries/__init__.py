@@ -1,0 +1,1 @@
+"""Secrets planted everywhere a user can put one; none may come out anywhere."""

@@ -1,0 +1,1 @@
+"""The whole tool against servers that misbehave over a real line."""

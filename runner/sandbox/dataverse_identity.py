@@ -167,7 +167,9 @@ def _sealed(told: Mapping[str, str]) -> str:
 
 def _opened(token: str) -> dict[str, Any] | None:
     try:
-        content, seal = (base64.urlsafe_b64decode(part) for part in token.split("."))
+        content, seal = (
+            base64.b64decode(part, altchars=b"-_", validate=True) for part in token.split(".")
+        )
     except ValueError:
         return None
     if not hmac.compare_digest(hmac.new(_SEAL, content, hashlib.sha256).digest(), seal):

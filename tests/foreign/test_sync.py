@@ -69,10 +69,10 @@ def test_both_ways(shop: str, tmp_path: Path) -> None:
     assert conflicting.exit_code == ExitCode.RECORDS_FAILED, conflicting.output
     assert "1 conflict to look at" in conflicting.output
     ann = httpx.get(f"{shop}/Customers({known})")
-    body = {"name": "Ann", "email": "ann@example.com", "credit": 1.5, "born": "2000-02-29"}
+    right = {"name": "Ann", "email": "ann@example.com", "credit": 1.5, "born": "2000-02-29"}
     headers = {"If-Match": ann.headers["ETag"]}
     patch = httpx.patch(
-        f"{shop}/Customers({known})", json={**body, "country_code": "SE"}, headers=headers
+        f"{shop}/Customers({known})", json={**right, "country_code": "SE"}, headers=headers
     )
     assert patch.status_code == 200
     result = made.run("apply", "--yes")

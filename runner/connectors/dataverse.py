@@ -118,6 +118,7 @@ class Dataverse:
             clock=Clock(sleep=sleep),
             held_off=_deadlocked,
         )
+        self._advised = False
         self._together = Together(self._client, Form.PATHS, self._base)
         self._definitions = Definitions(self._base, self._client)
 
@@ -211,6 +212,10 @@ class Dataverse:
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections."""
         known = {write.entity: await self._definition(write.entity) for write in batch}
+        if not self._advised:
+            # Its answer says how many requests at a time the organisation wants (A13).
+            await self._client.read(self._get("WhoAmI"), bytes)
+            self._advised = True
         writers = {
             name: Writer(self._client, self._base, known[name], self._headers) for name in known
         }

@@ -217,7 +217,8 @@ def crm(
             }
         ],
     )
-    app = sandbox.dataverse(folder / "crm.sqlite", seed=seed)
+    told = {name: options.pop(name) for name in ("manners", "now") if name in options}
+    app = sandbox.dataverse(folder / "crm.sqlite", seed=seed, **told)
     time, line = Time(), Line(wrap(httpx.ASGITransport(app=app, raise_app_exceptions=False)))
     pace = Pace(**{"concurrency": 8, "page_size": 2, **options.pop("pace", {})})
     known = Credentials(token=Secret(sandbox.TOKEN))

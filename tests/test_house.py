@@ -17,8 +17,14 @@ from runner import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTABLE = {"Binder", "FieldBinder", "Progress"}
-"""What gathers while a loop runs, and never leaves the room that made it half-filled."""
+MUTABLE = {"Binder", "FieldBinder", "Progress"} | {
+    "Gate",
+    "_Account",
+    "Faulty",
+    "Journal",
+    "Exchange",
+}
+"""What gathers while a loop runs and never leaves the room that made it; what servers remember."""
 
 
 def modules() -> Iterator[Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.cases import Likeness, Result
     from runner.model import Project, System
 
-_DESCRIBED = ("dataverse", "nav")
+_DESCRIBED = ("dataverse", "nav", "business_central")
 """Connectors whose systems the embedded sandbox can stand in for."""
 
 

@@ -62,7 +62,7 @@ def sandbox(
     """
     with words_for_errors():
         from runner import sandbox as servers
-        from runner.cli.wiring import sandbox_app
+        from runner.cli.wiring import SANDBOX_PATHS, sandbox_app
         from runner.config import load
         from runner.sandbox.journal import Journal, Journaled
 
@@ -78,9 +78,10 @@ def sandbox(
             raise RunnerError(
                 "no system of this project is a sandbox", hint="give one `url: sandbox:NAME`"
             )
-        paths = {"dataverse": servers.DATAVERSE_PATH, "nav": servers.NAV_PATH}
         for system in (s for s in project.systems if s.name in apps):
-            say(f"{system.name}: http://127.0.0.1:{port}/{system.name}{paths[system.connector]}")
+            say(
+                f"{system.name}: http://127.0.0.1:{port}/{system.name}{SANDBOX_PATHS[system.connector]}"
+            )
         with _opened(journal) as file:
             if file is None:
                 servers.serve(apps, port=port)

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     from runner.model import Auth, Project, System
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SANDBOX_PATHS = {
+    "nav": sandbox.NAV_PATH,
+    "dataverse": sandbox.DATAVERSE_PATH,
+    "business_central": sandbox.BUSINESS_CENTRAL_PATH,
+}
+"""Where an embedded server has its API, by connector."""
 _HOST = "http://sandbox"
 
 
@@ -92,7 +98,8 @@ def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp
     if system.connector == "dataverse":
         return Dated(sandbox.dataverse(database, seed=system.seed, now=now), now)
     company = _put_in(system.company)
-    return Dated(sandbox.nav(database, seed=system.seed, company=company, now=now), now)
+    served = sandbox.nav if system.connector == "nav" else sandbox.business_central
+    return Dated(served(database, seed=system.seed, company=company, now=now), now)
 
 
 def _tables(project: Project, system: System) -> Introduced:
@@ -129,8 +136,7 @@ def _connector(project: Project, system: System) -> Introduced:
         def transport() -> httpx.AsyncBaseTransport:
             return httpx.ASGITransport(app=app, raise_app_exceptions=False)
 
-        path = sandbox.DATAVERSE_PATH if system.connector == "dataverse" else sandbox.NAV_PATH
-        url = f"{_HOST}{path}"
+        url = f"{_HOST}{SANDBOX_PATHS[system.connector]}"
         credentials = _sandbox_credentials(system)
     company, name = _put_in(system.company), system.name
     match system.connector:
@@ -172,9 +178,9 @@ def records_of(project: Project) -> dict[str, Rows]:
 
 
 def _sandbox_credentials(system: System) -> Credentials:
-    if system.connector == "dataverse":
-        return Credentials(token=Secret(sandbox.TOKEN))
-    return Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD))
+    if system.connector == "nav":
+        return Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD))
+    return Credentials(token=Secret(sandbox.TOKEN))
 
 
 def _credentials(system: System) -> Credentials | None:

@@ -17,6 +17,7 @@ from runner.connectors.pace import Pace
 from runner.connectors.rows import decoded
 from runner.connectors.service import Service
 from runner.errors import nearest
+from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from runner.connectors.patience import Patience, Sleep
     from runner.connectors.problems import Fault
     from runner.connectors.rows import Check, Column
-    from runner.wire import Outcome, Type, Value, WireQuery, Write
+    from runner.wire import Outcome, Value, WireQuery, Write
 
 _OVERLAP = timedelta(minutes=5)
 """How far a moment of change may lag behind the end of its transaction (D14, D15)."""
@@ -36,6 +37,8 @@ PACE = Pace(concurrency=4, page_size=20_000, together=20)
 """Five requests a user are worked on at a time, and one of them should be free for people (C6)."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OPTIONS = frozenset({"blocked", "type", "status", "contactBusinessRelation"})
+"""Fields of API v2.0 that hold one of a few words, whatever ``$metadata`` says of them (D25)."""
 _COMPUTED = frozenset({"lastModifiedDateTime"})
 
 
@@ -118,8 +121,8 @@ class BusinessCentralProfile:
         return odata.rerooted(collection, link)
 
     def kind(self, told: Property, kind: Type) -> Type | None:
-        """Take the types as they stand; enumerations that travel as texts are not told apart."""
-        return None if told.name.startswith("@") else kind
+        """Take the types as they stand, but for options that are described as texts (F)."""
+        return Type.OPTION if kind is Type.TEXT and told.name in _OPTIONS else kind
 
     def settable(self, told: Property, within: EntitySet) -> tuple[bool, bool]:
         """Leave alone what the server computes, as far as it says so."""

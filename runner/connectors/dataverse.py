@@ -147,7 +147,13 @@ class Dataverse:
         return await self._definitions.names()
 
     async def describe(self, entities: Sequence[str]) -> Sequence[EntityType]:
-        """Ask for the definitions of entity sets."""
+        """Ask for the definitions of entity sets; first of all, who we are.
+
+        The answer to that says how many requests at a time the organisation wants (A13).
+        """
+        if not self._advised:
+            await self._client.read(self._get("WhoAmI"), bytes)
+            self._advised = True
         return [definition.type for definition in await self._definitions.of(entities)]
 
     def explain(self, query: WireQuery) -> str:
@@ -212,10 +218,6 @@ class Dataverse:
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections."""
         known = {write.entity: await self._definition(write.entity) for write in batch}
-        if not self._advised:
-            # Its answer says how many requests at a time the organisation wants (A13).
-            await self._client.read(self._get("WhoAmI"), bytes)
-            self._advised = True
         writers = {
             name: Writer(self._client, self._base, known[name], self._headers) for name in known
         }

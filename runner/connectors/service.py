@@ -145,7 +145,7 @@ class Service:
             entity: Writer(self._client, await self._known(entity), self._profile, self._root)
             for entity in dict.fromkeys(write.entity for write in batch)
         }
-        together = self._together or Together(self._client, self._profile.batch, self._root)
+        together = self._together or Together(self._client, self._profile.batch, self._base)
         self._together = together
 
         async def send(some: Sequence[Write]) -> Sequence[Outcome]:

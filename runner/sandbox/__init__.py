@@ -1,9 +1,11 @@
-"""Dataverse and NAV as they answer, from SQLite files: real HTTP, no cloud. Knows no runner.
+"""Dataverse, NAV and Business Central as they answer, from SQLite files. Knows no runner.
 
-``dataverse`` and ``nav`` make ASGI applications, to be reached in the same process through httpx's
-ASGI transport or over loopback with ``serve``.
+``dataverse``, ``nav`` and ``business_central`` make ASGI applications: real HTTP, no cloud. They
+are reached in the same process through httpx's ASGI transport, or over loopback with ``serve``.
 """
 
+from runner.sandbox.business_central import PATH as BUSINESS_CENTRAL_PATH
+from runner.sandbox.business_central import app as business_central
 from runner.sandbox.dataverse import PATH as DATAVERSE_PATH
 from runner.sandbox.dataverse import app as dataverse
 from runner.sandbox.dataverse_identity import TOKEN
@@ -21,6 +23,7 @@ from runner.sandbox.serve import serve
 
 __all__ = [
     "APPLICATION",
+    "BUSINESS_CENTRAL_PATH",
     "CONNECTION_USER",
     "DATAVERSE_PATH",
     "NAV_PATH",
@@ -30,6 +33,7 @@ __all__ = [
     "TOKEN",
     "USER",
     "DataverseManners",
+    "business_central",
     "dataverse",
     "nav",
     "serve",

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     r"|(?P<guid>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
     r"|(?P<moment>\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?)"
     r"|(?P<number>-?\d+(?:\.\d+)?)"
+    r"|(?P<member>[A-Za-z_][A-Za-z0-9_.]*'(?:[^']|'')*')"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)"
     r"|(?P<mark>[(),]))"
 )
@@ -173,6 +174,8 @@ class _Reader:
         match kind:
             case "text":
                 return text[1:-1].replace("''", "'")
+            case "member":
+                return text[text.index("'") + 1 : -1]
             case "number":
                 return Decimal(text)
             case "guid":

@@ -17,7 +17,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_EDM = {
+EDM = {
     "Code": "Edm.String",
     "Text": "Edm.String",
     "Option": "Edm.String",
@@ -42,7 +42,10 @@ _BLANK: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One field of a page. ``edit`` is false where the page only shows it."""
+    """One field of a page. ``edit`` is false where the page only shows it.
+
+    ``required``: a new record needs a value.
+    """
 
     name: str
     type: str
@@ -50,6 +53,7 @@ class Control:
     options: tuple[str, ...] = ()
     edit: bool = True
     key: bool = False
+    required: bool = False
 
     @property
     def blank(self) -> Any:
@@ -143,6 +147,6 @@ def _property(control: Control) -> str:
     if not control.edit:
         notes += '<Annotation Term="NAV.AllowEdit" Bool="false"/>'
     return (
-        f"<Property Name={quoteattr(control.name)} Type={quoteattr(_EDM[control.type])}"
+        f"<Property Name={quoteattr(control.name)} Type={quoteattr(EDM[control.type])}"
         f"{null}{length}{scale}>{notes}</Property>"
     )

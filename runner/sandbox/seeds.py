@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from runner.sandbox import dataverse_rules
+from runner.sandbox import business_central_rules, dataverse_rules
+from runner.sandbox.business_central_metadata import entities
 from runner.sandbox.dataverse_manners import CONNECTION_USER
 from runner.sandbox.dataverse_metadata import Attribute, by_set
 from runner.sandbox.nav_metadata import Control, services
@@ -68,6 +69,24 @@ def nav(store: Store, folder: Path | None) -> None:
             }
             key = str(body[service.key])
             store.put(name, key, inserted(store, service, key, body, _SEEDED.date()))
+
+
+def business_central(store: Store, folder: Path | None) -> None:
+    """Fill a company; what others name comes first, as the entities stand in their file."""
+    store.next("version")
+    first = ("salespeoplePurchasers", "currencies", "unitsOfMeasure")
+    for name in sorted(entities(), key=lambda known: known not in first):
+        entity = entities()[name]
+        for n, row in enumerate(_rows(folder, name)):
+            body = {
+                field.name: _typed(field, row[field.name])
+                for field in entity.fields.values()
+                if row.get(field.name)
+            }
+            known = body.pop("id", "") or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name} {n}"))
+            store.put(
+                name, known.lower(), business_central_rules.inserted(store, entity, body, _SEEDED)
+            )
 
 
 def _rows(folder: Path | None, name: str) -> Iterator[dict[str, str]]:

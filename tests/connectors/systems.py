@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from runner import sandbox
+from runner.connectors.business_central import BusinessCentral
 from runner.connectors.dataverse import Dataverse
 from runner.connectors.http import Credentials
 from runner.connectors.nav import Nav
@@ -263,6 +264,50 @@ def nav(
     return made, line, time
 
 
+def bc(
+    folder: Path, wrap: Wrap = lambda inner: inner, **options: Any
+) -> tuple[Connector, Line, Time]:
+    """A company of seven customers, two rows a page."""
+    seed = seeded(
+        folder / "seed",
+        salespeoplePurchasers=[{"code": "JO", "displayName": "Jo"}],
+        customers=[
+            {
+                "id": f"{ALPHA[:-1]}{n}",
+                "number": f"C0000{n}",
+                "displayName": f"Customer {n}",
+                "creditLimit": f"{n}00.5",
+            }
+            for n in range(1, 8)
+        ],
+    )
+    told = {name: options.pop(name) for name in ("manners", "now") if name in options}
+    app = sandbox.business_central(folder / "bc.sqlite", seed=seed, company=COMPANY, **told)
+    time, line = Time(), Line(wrap(httpx.ASGITransport(app=app, raise_app_exceptions=False)))
+    pace = Pace(**{"concurrency": 4, "page_size": 2, "together": 1, **options.pop("pace", {})})
+    known = Credentials(token=Secret(sandbox.TOKEN))
+    options = {"pace": pace, "credentials": known, "company": COMPANY, **options}
+    made = BusinessCentral(
+        "bc",
+        f"http://bc.example{sandbox.BUSINESS_CENTRAL_PATH}",
+        transport_factory=lambda: line,
+        sleep=time.sleep,
+        patience=Patience(total=100),
+        **options,
+    )
+    return made, line, time
+
+
+def _entry(key: str | None = None, **values: Value) -> Write:
+    return Write(
+        kind=WriteKind.CREATE,
+        entity="customers",
+        key=key,
+        values={"displayName": "New", **values},
+        returning=("id", "displayName", *values),
+    )
+
+
 def _account(key: str | None = None, **values: Value) -> Write:
     return Write(
         kind=WriteKind.CREATE,
@@ -319,4 +364,23 @@ NAV = System(
     },
     opened=nav,
     fresh=_customer,
+)
+BC = System(
+    name="bc",
+    entity="customers",
+    key="id",
+    keys=tuple(f"{ALPHA[:-1]}{n}" for n in range(1, 8)),
+    text="displayName",
+    amount="creditLimit",
+    other="BBBBBBBB-0000-4000-8000-00000000000B",
+    too_long="Application_StringExceededLength",
+    blanks={
+        "phoneNumber": ("1", ""),
+        "creditLimit": (Decimal("5.25"), "0"),
+        "blocked": ("Ship", "_x0020_"),
+        "taxLiable": (True, False),
+        "salespersonCode": ("JO", ""),
+    },
+    opened=bc,
+    fresh=_entry,
 )

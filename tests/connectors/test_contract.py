@@ -10,27 +10,27 @@ import pytest
 
 from runner.errors import SystemUnavailableError
 from runner.wire import Drifted, Rejected, Type, WireQuery, Written
-from tests.connectors.systems import CRM, NAV, TRICKY, System, one, rows, run, written
+from tests.connectors.systems import BC, CRM, NAV, TRICKY, System, one, rows, run, written
 from tests.connectors.tables import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=[CRM, NAV, *TABLES], ids=lambda system: system.name)
+@pytest.fixture(params=[CRM, NAV, BC, *TABLES], ids=lambda system: system.name)
 def system(request: pytest.FixtureRequest) -> System:
     found: System = request.param
     return found
 
 
-@pytest.fixture(params=[CRM, NAV], ids=lambda system: system.name)
+@pytest.fixture(params=[CRM, NAV, BC], ids=lambda system: system.name)
 def server(request: pytest.FixtureRequest) -> System:
     """One that is spoken to over HTTP."""
     found: System = request.param
     return found
 
 
-@pytest.fixture(params=[CRM, NAV, *(t for t in TABLES if t.too_long)], ids=lambda s: s.name)
+@pytest.fixture(params=[CRM, NAV, BC, *(t for t in TABLES if t.too_long)], ids=lambda s: s.name)
 def limited(request: pytest.FixtureRequest) -> System:
     """One that limits the length of texts."""
     found: System = request.param

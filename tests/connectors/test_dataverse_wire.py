@@ -294,7 +294,7 @@ def test_who_may_not_act_for_others_is_told(tmp_path: Path) -> None:
         manner = Manner(caller=ALPHA[:-1] + "9")
         connector, _, _ = crm(tmp_path, manners=manners, manner=manner)
         with pytest.raises(SystemUnavailableError, match="prvActOnBehalfOfAnotherUser"):
-            await connector.write([CRM.update(ALPHA, None, name="New")])
+            await connector.describe(["accounts"])
         await connector.close()
 
     run(scenario())

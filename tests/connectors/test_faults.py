@@ -13,6 +13,7 @@ from runner.connectors.http import Client, Request
 from runner.errors import SystemUnavailableError
 from runner.wire import Rejected, Unknown, Written
 from tests.connectors.systems import (
+    BC,
     CRM,
     NAV,
     Fault,
@@ -38,7 +39,7 @@ PAGE = "<html><head><title>Bad &amp; tired gateway</title></head><body>long stor
 BODY = '{"error":{"code":"0x1","message":"not now"}}'
 
 
-@pytest.fixture(params=[CRM, NAV], ids=lambda system: system.name)
+@pytest.fixture(params=[CRM, NAV, BC], ids=lambda system: system.name)
 def system(request: pytest.FixtureRequest) -> System:
     found: System = request.param
     return found

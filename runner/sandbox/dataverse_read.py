@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from runner.sandbox import filters
-from runner.sandbox.answers import Refusal, answer, number, options
+from runner.sandbox import dataverse_filters as filters
+from runner.sandbox.answers import answer, number, options
 from runner.sandbox.dataverse_paging import cookie, following
 from runner.sandbox.dataverse_session import BAD, Session, etag
 from runner.sandbox.dataverse_shown import chosen, shown
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from runner.sandbox.dataverse_keys import Place
     from runner.sandbox.dataverse_metadata import Entity
-    from runner.sandbox.store import Body, Row
+    from runner.sandbox.store import Row
+
+    Order = list[tuple[Callable[[Row], Any], bool]]
 
 _OPTIONS = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$skiptoken", "$expand"})
 _TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
@@ -34,14 +36,11 @@ def listed(session: Session, entity: Entity) -> Response:
     top, size = number(call, "$top", BAD), page_size(session)
     yielding = manners.top_yields and "odata.maxpagesize" in call.prefer
     limit = size if top is None or yielding else min(top, manners.most_rows)
-    try:
-        matching = _matching(session, entity, by, here.after, test)
-        page = list(islice(matching, limit))
-        whole = top is not None and not yielding
-        more = not whole and (next(matching, None) is not None or _goes_on(session, page, limit))
-        counted = _counted(session, entity, test) if call.query.get("$count") == "true" else {}
-    except filters.FilterError as error:
-        raise Refusal(400, BAD, str(error)) from error
+    matching = _matching(session, entity, by, here.after, test)
+    page = list(islice(matching, limit))
+    whole = top is not None and not yielding
+    more = not whole and (next(matching, None) is not None or _goes_on(session, page, limit))
+    counted = _counted(session, entity, test) if call.query.get("$count") == "true" else {}
     document: dict[str, Any] = {
         "@odata.context": session.context(f"{entity.set}({','.join(names)})"),
         **counted,
@@ -70,10 +69,7 @@ def counted(session: Session, entity: Entity) -> Response:
     """Answer ``/$count``: no further than 5,000, as text (A4)."""
     options(session.call, frozenset({"$filter"}), BAD)
     test = _test(session, entity)
-    try:
-        every = sum(1 for row in session.store.rows(entity.set) if test(row.body))
-    except filters.FilterError as error:
-        raise Refusal(400, BAD, str(error)) from error
+    every = sum(1 for row in session.store.rows(entity.set) if test(row))
     return text(session, min(every, session.manners.most_counted))
 
 
@@ -104,23 +100,20 @@ def _goes_on(session: Session, page: list[Row], limit: int) -> bool:
 
 
 def _matching(
-    session: Session,
-    entity: Entity,
-    by: list[tuple[str, bool]],
-    after: str,
-    test: Callable[[Body], bool],
+    session: Session, entity: Entity, by: Order, after: str, test: Callable[[Row], bool]
 ) -> Iterator[Row]:
     if not by:
-        return (row for row in session.store.rows(entity.set, after) if test(row.body))
-    found = [row for row in session.store.rows(entity.set) if test(row.body)]
-    ordered = filters.ordered(found, [*by, (entity.key, False)], lambda row: row.body)
-    return iter(ordered[int(after or 0) :])
+        return (row for row in session.store.rows(entity.set, after) if test(row))
+    found = [row for row in session.store.rows(entity.set) if test(row)]
+    for key, descending in reversed(by):
+        found.sort(key=key, reverse=descending)
+    return iter(found[int(after or 0) :])
 
 
 def _counted(
-    session: Session, entity: Entity, test: Callable[[Body], bool]
+    session: Session, entity: Entity, test: Callable[[Row], bool]
 ) -> dict[str, int | bool]:
-    every = sum(1 for row in session.store.rows(entity.set) if test(row.body))
+    every = sum(1 for row in session.store.rows(entity.set) if test(row))
     most = session.manners.most_counted
     told: dict[str, int | bool] = {"@odata.count": min(every, most)}
     if "odata.include-annotations" in session.call.prefer:
@@ -128,20 +121,11 @@ def _counted(
     return told
 
 
-def _order(session: Session, entity: Entity) -> list[tuple[str, bool]]:
-    if "$orderby" not in session.call.query:
-        return []
-    try:
-        return filters.order(session.call.query["$orderby"], frozenset(entity.properties))
-    except filters.FilterError as error:
-        raise Refusal(400, BAD, str(error)) from error
+def _order(session: Session, entity: Entity) -> Order:
+    text = session.call.query.get("$orderby")
+    return filters.order(session, entity, text) if text is not None else []
 
 
-def _test(session: Session, entity: Entity) -> Callable[[Body], bool]:
-    if "$filter" not in session.call.query:
-        return lambda _: True
-    known = filters.Manner(frozenset(entity.properties), or_across=True)
-    try:
-        return filters.read(session.call.query["$filter"], known).test
-    except filters.FilterError as error:
-        raise Refusal(400, BAD, str(error)) from error
+def _test(session: Session, entity: Entity) -> Callable[[Row], bool]:
+    text = session.call.query.get("$filter")
+    return filters.read(session, entity, text) if text is not None else lambda _: True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.contract import (
     dataverse_batches,
+    dataverse_filtering,
     dataverse_keyed,
     dataverse_protecting,
     dataverse_reading,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 CASES: tuple[Case, ...] = (
     *dataverse_writing.CASES,
     *dataverse_reading.CASES,
+    *dataverse_filtering.CASES,
     *dataverse_batches.CASES,
     *dataverse_tracking.CASES,
     *dataverse_tokens.CASES,

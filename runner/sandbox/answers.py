@@ -47,7 +47,7 @@ class Call:
     def prefer(self) -> Mapping[str, str]:
         """The preferences of the client, by name; of those without value the name itself."""
         found = {}
-        for part in _split(self.headers.get("prefer", "")):
+        for part in split(self.headers.get("prefer", "")):
             name, _, value = part.partition("=")
             found[name.strip().lower()] = value.strip().strip('"') or name.strip()
         return found
@@ -157,7 +157,7 @@ def number(call: Call, name: str, code: str) -> int | None:
 def key_values(text: str) -> dict[str, str]:
     """Read a key predicate, still percent-encoded: ``'a''b'``, ``No='a'``, a bare value."""
     found: dict[str, str] = {}
-    for part in _split(unquote(text)):
+    for part in split(unquote(text)):
         name, equals, value = part.partition("=")
         if not equals or "'" in name:
             name, value = "", part
@@ -168,7 +168,7 @@ def key_values(text: str) -> dict[str, str]:
     return found
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """Split at commas that stand outside of quotes."""
     parts, quote, part = [], "", ""
     for letter in text:

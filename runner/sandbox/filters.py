@@ -1,7 +1,6 @@
-"""``$filter`` and ``$orderby`` as both servers understand them, each with its own limits.
+"""``$filter`` and ``$orderby`` as NAV and Business Central understand them (protocols B4, C4).
 
-Dataverse (protocols A4): text is compared without regard to case, a blank column fulfils neither
-``eq 'x'`` nor ``ne 'x'``. NAV (B4): ``or`` only on one and the same field.
+``or`` only on one and the same field; how values compare is each server's own matter.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _TOKEN = re.compile(
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)"
     r"|(?P<mark>[(),]))"
 )
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: bool(a == b),
     "ne": lambda a, b: bool(a != b),
     "gt": lambda a, b: bool(a > b),
@@ -43,6 +42,9 @@ class FilterError(Exception):
 
 Values = Mapping[str, Any]
 Test = Callable[[Values], bool]
+Compare = Callable[[str, str, str, Any], Callable[[Any], bool]]
+"""Makes the test of one field: its name, the operator or function, the kind of the literal (its
+token) and the literal. Raises ``FilterError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,31 @@ class Filter:
     fields: frozenset[str]
 
 
+def folded(field: str, operator: str, kind: str, value: Any) -> Callable[[Any], bool]:
+    """Compare without regard to case; nothing but ``null`` is equal to ``null``."""
+    del kind
+    act = _FUNCTIONS.get(operator) or COMPARE[operator]
+
+    def test(held: Any) -> bool:
+        if value is None:
+            return (held is None) == (operator == "eq")
+        if held is None:
+            return False
+        try:
+            return bool(act(_folded(held), _folded(value)))
+        except TypeError as error:
+            raise FilterError(f"'{field}' cannot be compared with this value.") from error
+
+    return test
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a server reads filters. ``fields`` are the names it knows; ``or_across``: over fields."""
 
     fields: frozenset[str]
     or_across: bool
+    compare: Compare = folded
 
 
 def read(text: str, manner: Manner) -> Filter:
@@ -136,33 +157,24 @@ class _Reader:
     def _function(self, name: str) -> Filter:
         field = self._field(self._next()[1])
         self._needs("mark", ",")
-        part = str(self._literal()).casefold()
+        found = self._compared(field, name)
         self._needs("mark", ")")
-        act = _FUNCTIONS[name]
-        return Filter(
-            lambda row: row.get(field) is not None and act(str(row[field]).casefold(), part),
-            frozenset({field}),
-        )
+        return found
 
     def _comparison(self, word: str) -> Filter:
         field = self._field(word)
         kind, operator = self._next()
-        if kind != "word" or operator not in _COMPARE:
+        if kind != "word" or operator not in COMPARE:
             raise FilterError(f"'{operator}' is not a comparison that is supported here.")
-        value, act = self._literal(), _COMPARE[operator]
+        return self._compared(field, operator)
 
-        def test(row: Values) -> bool:
-            held = row.get(field)
-            if value is None:
-                return (held is None) == (operator == "eq")
-            if held is None:
-                return False
-            try:
-                return act(_folded(held), _folded(value))
-            except TypeError as error:
-                raise FilterError(f"'{field}' cannot be compared with this value.") from error
+    def _compared(self, field: str, operator: str) -> Filter:
+        kind = self._kind()
+        test = self._manner.compare(field, operator, kind, self._literal())
+        return Filter(lambda row: test(row.get(field)), frozenset({field}))
 
-        return Filter(test, frozenset({field}))
+    def _kind(self) -> str:
+        return self._tokens[self._position][0] if self._position < len(self._tokens) else ""
 
     def _field(self, word: str) -> str:
         if word not in self._manner.fields:

@@ -28,6 +28,7 @@ EDM = {
     "DateTime": "Edm.DateTimeOffset",
     "Guid": "Edm.Guid",
 }
+_ABLE = {"Insert": "Insertable", "Update": "Updatable", "Delete": "Deletable"}
 _BLANK: Mapping[str, Any] = {
     "Code": "",
     "Text": "",
@@ -63,54 +64,72 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One published page. ``caption`` is that of its table."""
+    """One published page. ``caption`` is that of its table.
+
+    ``rows`` is the page that its records are kept under: its own name, or that of the card whose
+    list it is. ``edit`` is false where it only lists.
+    """
 
     name: str
     caption: str
     controls: Mapping[str, Control]
+    rows: str
+    edit: bool = True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the fields that make up the key."""
+        return tuple(control.name for control in self.controls.values() if control.key)
 
     @property
     def key(self) -> str:
-        """The name of the key; every page here has one of one field."""
-        return next(control.name for control in self.controls.values() if control.key)
+        """The name of the key, of those pages whose key is one field."""
+        return self.keys[0]
 
 
 @cache
 def services() -> Mapping[str, Service]:
-    """Return all published pages by service name."""
+    """Return all pages by service name."""
     text = files("runner.sandbox").joinpath("metadata/nav.json").read_bytes()
-    return {
-        name: Service(
-            name=name,
-            caption=told["caption"],
-            controls={
-                c["name"]: Control(
-                    name=c["name"],
-                    type=c["type"],
-                    length=c.get("length"),
-                    options=tuple(c.get("options", ())),
-                    edit=c.get("edit", True),
-                    key=c.get("key", False),
-                )
-                for c in told["fields"]
-            },
-        )
-        for name, told in msgspec.json.decode(text).items()
-    }
+    document = msgspec.json.decode(text)
+    return {name: _service(name, told, document) for name, told in document.items()}
 
 
-@cache
-def metadata() -> str:
+def _service(name: str, told: Mapping[str, Any], document: Mapping[str, Any]) -> Service:
+    """Read one page; a list shows fields of its card."""
+    card = document[told["of"]] if "of" in told else told
+    shown = told.get("shows") or [field["name"] for field in card["fields"]]
+    return Service(
+        name=name,
+        caption=card["caption"],
+        controls={
+            c["name"]: Control(
+                name=c["name"],
+                type=c["type"],
+                length=c.get("length"),
+                options=tuple(c.get("options", ())),
+                edit=c.get("edit", True),
+                key=c.get("key", False),
+                required=c.get("required", False),
+            )
+            for c in card["fields"]
+            if c["name"] in shown
+        },
+        rows=told.get("of", name),
+        edit="of" not in told,
+    )
+
+
+def metadata(published: Mapping[str, Service], *, dates: str, notes_types: bool) -> str:
     """Write the CSDL document.
 
-    ``NAV.NavType`` distinguishes Code and Option from Text here; that real servers annotate Code
-    is inference (protocols B2 shows Enum, Date and others), a client may not rely on it alone.
+    ``dates`` is the type of dates, which builds do not agree on (protocols F8). ``NAV.NavType``
+    distinguishes Code and Option from Text here; that real servers annotate Code is inference
+    (protocols B2 shows Enum, Date and others), a client may not rely on it alone.
     """
-    types = "".join(_type(service) for service in services().values())
-    sets = "".join(
-        f"<EntitySet Name={quoteattr(name)} EntityType={quoteattr(f'NAV.{name}')}/>"
-        for name in services()
-    )
+    edm = {**EDM, "Date": dates}
+    types = "".join(_type(service, edm, notes_types) for service in published.values())
+    sets = "".join(_set(service) for service in published.values())
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
         '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">'
@@ -124,29 +143,48 @@ def metadata() -> str:
     )
 
 
-def _type(service: Service) -> str:
-    properties = "".join(_property(control) for control in service.controls.values())
+def _set(service: Service) -> str:
+    name, kind = quoteattr(service.name), quoteattr(f"NAV.{service.name}")
+    if service.edit:
+        return f"<EntitySet Name={name} EntityType={kind}/>"
+    term = "Org.OData.Capabilities.V1"
+    notes = "".join(
+        f'<Annotation Term="{term}.{verb}Restrictions"><Record>'
+        f'<PropertyValue Property="{_ABLE[verb]}" Bool="false"/></Record></Annotation>'
+        for verb in _ABLE
+    )
+    return f"<EntitySet Name={name} EntityType={kind}>{notes}</EntitySet>"
+
+
+def _type(service: Service, edm: Mapping[str, str], notes_types: bool) -> str:  # noqa: FBT001
+    keys = "".join(f"<PropertyRef Name={quoteattr(name)}/>" for name in service.keys)
+    properties = "".join(
+        _property(control, edm[control.type], notes_types) for control in service.controls.values()
+    )
     return (
-        f"<EntityType Name={quoteattr(service.name)}>"
-        f"<Key><PropertyRef Name={quoteattr(service.key)}/></Key>{properties}"
+        f"<EntityType Name={quoteattr(service.name)}><Key>{keys}</Key>{properties}"
         '<Property Name="ETag" Type="Edm.String"/></EntityType>'
     )
 
 
-def _property(control: Control) -> str:
+def _property(control: Control, edm: str, notes_types: bool) -> str:  # noqa: FBT001
     length = f' MaxLength="{control.length}"' if control.length else ""
     scale = ' Scale="Variable"' if control.type == "Decimal" else ""
     null = ' Nullable="false"' if control.key else ""
     kind = {"Option": "Enum", "Integer": "Int", "Decimal": "Real", "Text": "String"}.get(
         control.type, control.type
     )
-    notes = (
-        f'<Annotation Term="NAV.NavType"><EnumMember>NAV.NavTypeKind/{escape(kind)}'
-        "</EnumMember></Annotation>"
-    )
+    notes = ""
+    if notes_types:
+        notes += (
+            f'<Annotation Term="NAV.NavType"><EnumMember>NAV.NavTypeKind/{escape(kind)}'
+            "</EnumMember></Annotation>"
+        )
     if not control.edit:
         notes += '<Annotation Term="NAV.AllowEdit" Bool="false"/>'
+    if control.required:
+        notes += '<Annotation Term="NAV.IsRequired" Bool="true"/>'
     return (
-        f"<Property Name={quoteattr(control.name)} Type={quoteattr(EDM[control.type])}"
+        f"<Property Name={quoteattr(control.name)} Type={quoteattr(edm)}"
         f"{null}{length}{scale}>{notes}</Property>"
     )

@@ -13,10 +13,28 @@ from runner.sandbox.answers import Refusal
 from runner.sandbox.nav_metadata import Control, Service, services
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.sandbox.nav_manners import NavManners
+    from runner.sandbox.nav_session import Session
     from runner.sandbox.store import Body, Store
 
-RELATIONS = {"Salesperson_Code": "Salesperson", "Currency_Code": "Currency"}
-"""Fields whose value must be a record of another table."""
+RELATIONS: Mapping[tuple[str, str], str] = {
+    ("Customer", "Salesperson_Code"): "Salesperson",
+    ("Customer", "Currency_Code"): "Currency",
+    ("Customer", "Customer_Price_Group"): "CustomerPriceGroup",
+    ("Customer", "Payment_Terms_Code"): "PaymentTerms",
+    ("Customer", "Shipment_Method_Code"): "ShipmentMethods",
+    ("Customer", "Shipping_Agent_Code"): "ShippingAgents",
+    ("Contact", "Salesperson_Code"): "Salesperson",
+    ("Contact", "Currency_Code"): "Currency",
+    ("Item", "Base_Unit_of_Measure"): "Unit_of_Measure",
+    ("Resource", "Base_Unit_of_Measure"): "Unit_of_Measure",
+    ("SalesPrices", "Item_No"): "Item",
+    ("SalesPrices", "Currency_Code"): "Currency",
+    ("SalesPrices", "Unit_of_Measure_Code"): "Unit_of_Measure",
+}
+"""Fields by page whose value must be a record of another table."""
 
 SERIES = {
     "Customer": ("C", 5, 10),
@@ -33,8 +51,9 @@ LINKS = "ContactBusinessRelation"
 """Which company contact belongs to which customer; kept by customer number."""
 
 
-def values(store: Store, service: Service, body: dict[str, Any]) -> Body:
+def values(session: Session, service: Service, body: dict[str, Any]) -> Body:
     """Turn a request's body into field values, validated in its order."""
+    store, manners = session.store, session.manners
     found: Body = {}
     for name, value in body.items():
         if name.startswith("@"):
@@ -47,10 +66,14 @@ def values(store: Store, service: Service, body: dict[str, Any]) -> Body:
                 f"The property '{name}' does not exist on type 'NAV.{service.name}'.",
             )
         if not control.edit:
-            raise Refusal(400, "BadRequest_InvalidOperation", f"Control '{name}' is read-only.")
-        found[name] = typed(control, value)
-        related = RELATIONS.get(name)
-        if related and found[name] and store.get(related, found[name]) is None:
+            if manners.read_only:
+                words = f"Control '{name}' is read-only."
+                raise Refusal(400, "BadRequest_InvalidOperation", words)
+            continue
+        found[name] = typed(control, value, upper=manners.upper_codes, lengths=manners.max_length)
+        related = RELATIONS.get((service.rows, name))
+        missed = related and found[name] and store.get(related, found[name]) is None
+        if related and missed and manners.relations:
             raise Refusal(
                 400,
                 "Internal_InvalidTableRelation",
@@ -61,13 +84,13 @@ def values(store: Store, service: Service, body: dict[str, Any]) -> Body:
     return found
 
 
-def typed(control: Control, value: Any) -> Any:
-    """Read one value; null is blank."""
+def typed(control: Control, value: Any, *, upper: bool = True, lengths: bool = True) -> Any:
+    """Read one value; null is blank. ``upper`` codes are written so; ``lengths`` are checked."""
     if value is None:
         return control.blank
     match control.type:
         case "Code" | "Text":
-            return _text(control, value)
+            return _text(control, value, upper=upper, lengths=lengths)
         case "Option":
             return _option(control, value)
         case "Decimal":
@@ -86,21 +109,52 @@ def typed(control: Control, value: Any) -> Any:
             return _moment(control, value)
 
 
-def key_of(store: Store, service: Service, body: Body) -> str:
-    """Return the key of a new record: what was given, or the next of the number series."""
-    given = body.get(service.key)
-    if given:
-        return str(given)
-    if service.name not in SERIES:
-        raise Refusal(
-            400,
-            "Application_FieldValidationException",
-            f"{service.key} must be filled in. Enter a value.",
+def numbered(session: Session, service: Service, body: Body) -> Body:
+    """Give a new record what its key lacks: the next number of a series, or blanks."""
+    store, manners = session.store, session.manners
+    whole = {name: service.controls[name].blank for name in service.keys} | body
+    if service.rows not in SERIES:
+        first = service.controls[service.key]
+        if first.required and not whole[service.key]:
+            raise must_be_filled(service.key)
+        return {**body, **{name: whole[name] for name in service.keys}}
+    if not manners.series:
+        words = (
+            f"{service.caption} Nos. must have a value in the setup: Primary Key=. "
+            "It cannot be zero or empty."
         )
-    prefix, digits, step = SERIES[service.name]
-    last = (row.key for row in store.rows(service.name) if row.key.startswith(prefix))
+        raise Refusal(400, "Application_FieldValidationException", words)
+    if not body.get(service.key):
+        return {**body, service.key: _number(store, service)}
+    if not manners.manual_numbers:
+        words = (
+            "You may not enter numbers manually. If you want to enter numbers manually, please "
+            f"activate Manual Nos. in No. Series {SERIES[service.rows][0]}."
+        )
+        raise Refusal(400, "Application_DialogException", words)
+    return body
+
+
+def must_be_filled(name: str) -> Refusal:
+    """Make the refusal of a record without a key."""
+    words = f"{name} must be filled in. Enter a value."
+    return Refusal(400, "Application_FieldValidationException", words)
+
+
+def same_key(service: Service, key: str, manners: NavManners) -> Refusal:
+    """Make the refusal of a second record with the same key."""
+    told = ",".join(
+        f"{name}='{part}'" for name, part in zip(service.keys, key.split("\x1f"), strict=True)
+    )
+    words = f"The record already exists. Identification fields and values: {told}"
+    return Refusal(manners.duplicate, "Internal_EntityWithSameKeyExists", words)
+
+
+def _number(store: Store, service: Service) -> str:
+    prefix, digits, step = SERIES[service.rows]
+    last = (row.key for row in store.rows(service.rows) if row.key.startswith(prefix))
     used = [int(k.removeprefix(prefix)) for k in last if k.removeprefix(prefix).isdigit()]
-    number = store.next(f"series {service.name}", at_least=max(used, default=0) // step + 1)
+    number = store.next(f"series {service.rows}", at_least=max(used, default=0) // step + 1)
     return f"{prefix}{number * step:0{digits}}"
 
 
@@ -108,7 +162,8 @@ def inserted(store: Store, service: Service, key: str, body: Body, today: date) 
     """Fill a new record: blanks, dates, names, and the company contact of a customer."""
     whole = {name: control.blank for name, control in service.controls.items()}
     whole.update(body)
-    whole[service.key] = key
+    if len(service.keys) == 1:
+        whole[service.key] = key
     if service.name in STAMPED:
         whole["Last_Date_Modified"] = today.isoformat()
     if "Search_Name" in whole and not whole["Search_Name"]:
@@ -157,7 +212,7 @@ def _company_contact(store: Store, number: str, customer: Body, today: date) -> 
     if store.get(LINKS, number) is not None:
         return
     contact = services()["Contact"]
-    key = key_of(store, contact, {})
+    key = _number(store, contact)
     shared = {
         name: customer[name]
         for name in contact.controls
@@ -168,11 +223,11 @@ def _company_contact(store: Store, number: str, customer: Body, today: date) -> 
     store.put(LINKS, number, {"Contact_No": key})
 
 
-def _text(control: Control, value: Any) -> str:
+def _text(control: Control, value: Any, *, upper: bool, lengths: bool) -> str:
     if not isinstance(value, str):
         raise _wrong(control, value)
-    text = value.strip().upper() if control.type == "Code" else value
-    if control.length is not None and len(text) > control.length:
+    text = value.strip().upper() if control.type == "Code" and upper else value
+    if lengths and control.length is not None and len(text) > control.length:
         raise Refusal(
             400,
             "Application_StringExceededLength",

@@ -14,6 +14,7 @@ from runner.sandbox.dataverse_manners import CONNECTION_USER
 from runner.sandbox.dataverse_metadata import Attribute, by_set
 from runner.sandbox.nav_metadata import Control, services
 from runner.sandbox.nav_rules import LINKS, inserted
+from runner.sandbox.nav_session import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +62,16 @@ def nav(store: Store, folder: Path | None) -> None:
     for row in _rows(folder, LINKS):
         store.put(LINKS, row["No"], {"Contact_No": row["Contact_No"]})
     for name, service in services().items():
+        if not service.edit:
+            continue
         for row in _rows(folder, name):
             body = {
                 control.name: _typed(control, row[control.name])
                 for control in service.controls.values()
                 if row.get(control.name)
             }
-            key = str(body[service.key])
+            whole = {key: service.controls[key].blank for key in service.keys} | body
+            key = key_of(service, whole)
             store.put(name, key, inserted(store, service, key, body, _SEEDED.date()))
 
 

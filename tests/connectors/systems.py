@@ -20,6 +20,7 @@ from runner.connectors.nav import Nav
 from runner.connectors.pace import Pace
 from runner.connectors.patience import Clock, Patience
 from runner.connectors.secret import Secret
+from runner.sandbox.nav_manners import NavManners
 from runner.wire import Outcome, Page, Value, WireQuery, Write, WriteKind, Written
 
 if TYPE_CHECKING:
@@ -247,8 +248,9 @@ def nav(
             for n in range(1, 8)
         ],
     )
-    stale = options.pop("stale", 412)
-    app = sandbox.nav(folder / "nav.sqlite", seed=seed, company=COMPANY, page_size=2, stale=stale)
+    manners = options.pop("manners", NavManners(most_rows=2))
+    told = {"now": options.pop("now")} if "now" in options else {}
+    app = sandbox.nav(folder / "nav.sqlite", seed=seed, company=COMPANY, manners=manners, **told)
     time, line = Time(), Line(wrap(httpx.ASGITransport(app=app, raise_app_exceptions=False)))
     known = Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD))
     pace = Pace(**{"concurrency": 2, **options.pop("pace", {})})

@@ -14,6 +14,7 @@ import pytest
 from runner.connectors import nav_server
 from runner.connectors.rows import Column
 from runner.errors import SystemUnavailableError
+from runner.sandbox.nav_manners import NavManners
 from runner.wire import (
     Drifted,
     FieldType,
@@ -233,7 +234,7 @@ def test_outcomes(fault: Fault, updated: Outcome, created: Outcome, tmp_path: Pa
 
 def test_a_server_that_says_409_for_a_stale_etag(tmp_path: Path) -> None:
     async def scenario() -> None:
-        connector, _, _ = nav(tmp_path, stale=409)
+        connector, _, _ = nav(tmp_path, manners=NavManners(stale=409, most_rows=2))
         outcome = await one(connector, NAV.update("C00001", 'W/"stale"', Name="x"))
         assert isinstance(outcome, Drifted)
         await connector.close()

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from runner import sandbox
+from runner.sandbox.nav_manners import NavManners
 from tests.sandbox.asking import Asking
 
 if TYPE_CHECKING:
@@ -107,7 +108,10 @@ def test_what_is_not_understood_is_refused(nav: Asking, path: str) -> None:
 
 def test_pages_are_linked_by_key(tmp_path: Path, nav: Asking) -> None:
     small = replace(
-        nav, app=sandbox.nav(tmp_path / "nav.sqlite", seed=tmp_path / "seed", page_size=2)
+        nav,
+        app=sandbox.nav(
+            tmp_path / "nav.sqlite", seed=tmp_path / "seed", manners=NavManners(most_rows=2)
+        ),
     )
     first = small("GET", "/Customer?$select=No").json()
     second = small("GET", first["@odata.nextLink"]).json()
@@ -166,7 +170,10 @@ def test_an_update_needs_the_etag_that_it_saw(nav: Asking) -> None:
 
 def test_a_stale_etag_may_be_a_conflict(tmp_path: Path, nav: Asking) -> None:
     other = replace(
-        nav, app=sandbox.nav(tmp_path / "nav.sqlite", seed=tmp_path / "seed", stale=409)
+        nav,
+        app=sandbox.nav(
+            tmp_path / "nav.sqlite", seed=tmp_path / "seed", manners=NavManners(stale=409)
+        ),
     )
     assert other("PATCH", "/Customer('10')", {"City": "x"}, If_Match='W/"old"').status_code == 409
 

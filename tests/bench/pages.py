@@ -1,0 +1,205 @@
+"""What reading costs: pages of an OData service over loopback into DuckDB, and the memory for it.
+
+    python -m tests.bench.pages [--sizes 100000 1000000] [--json]
+
+The comparison is the bare decoding of the same bytes (``msgspec.json.decode``, into dictionaries),
+in seconds of CPU of the reading process alone: `decode` does what every reader must, `columns` is
+our decoder (typed, checked, by column), `read` everything from sockets to the raw table. The server
+is a process of its own; 20 fields (15 text, 5 decimal), 5,000 rows a page, opaque next links.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import resource
+import socket
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import duckdb
+import msgspec
+import uvicorn
+
+from runner.connectors.odata_v4 import Habits, OData
+from runner.connectors.rows import Column, Decoder
+from runner.events import RowsRead
+from runner.extract import pages
+from runner.state import SETTINGS
+from runner.wire import Type, WireQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+TEXTS, DECIMALS, PAGE = 15, 5, 5_000
+NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
+_KINDS = {name: Type.TEXT if name.startswith("t") else Type.DECIMAL for name in NAMES}
+_PROPERTIES = "".join(
+    f'<Property Name="{name}" Type="Edm.{"String" if kind is Type.TEXT else "Decimal"}"/>'
+    for name, kind in _KINDS.items()
+)
+_CSDL = (
+    '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">'
+    '<edmx:DataServices><Schema Namespace="B" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
+    '<EntityType Name="Row"><Key><PropertyRef Name="id"/></Key>'
+    f'<Property Name="id" Type="Edm.String" Nullable="false"/>{_PROPERTIES}</EntityType>'
+    '<EntityContainer Name="C"><EntitySet Name="rows" EntityType="B.Row"/></EntityContainer>'
+    "</Schema></edmx:DataServices></edmx:Edmx>"
+)
+
+
+def page(start: int, size: int, root: str = "") -> bytes:
+    """Write one page as a server would."""
+    end = min(start + PAGE, size)
+    rows = ",".join(
+        f'{{"@odata.etag":"W/\\"{i}\\"","id":"K{i:09}",'
+        + ",".join(f'"t{k}":"{k} text {i * 31 % 99991}"' for k in range(TEXTS))
+        + ","
+        + ",".join(f'"d{k}":{i * 17 % 100000}.{k}5' for k in range(DECIMALS))
+        + "}"
+        for i in range(start, end)
+    )
+    link = f',"@odata.nextLink":"{root}/rows?$skiptoken={end}"' if end < size else ""
+    return f'{{"@odata.context":"$metadata#rows","value":[{rows}]{link}}}'.encode()
+
+
+def service(size: int, root: str) -> ASGIApp:
+    """Serve so many rows."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        if scope["type"] != "http":
+            return
+        kind, content = b"application/xml", _CSDL.encode()
+        if not scope["path"].endswith("/$metadata"):
+            asked = parse_qs(scope["query_string"].decode()).get("$skiptoken", ["0"])
+            kind, content = b"application/json", page(int(asked[0]), size, root)
+        headers = [(b"content-type", kind), (b"odata-version", b"4.0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    return app
+
+
+def _serve(size: int, port: int) -> None:
+    app = service(size, f"http://127.0.0.1:{port}")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+
+
+def decode(size: int, url: str) -> int:
+    """Decode what would come, and nothing else."""
+    del url
+    return _decoding(size, lambda content: len(msgspec.json.decode(content)["value"]))
+
+
+def columns(size: int, url: str) -> int:
+    """Decode it as the connector does."""
+    del url
+    made = [Column(name=n, property=n, type=k, select=n) for n, k in _KINDS.items()]
+    key = Column(name="id", property="id", type=Type.TEXT, select="id")
+    decoder = Decoder(key, made)
+    return _decoding(size, lambda content: len(decoder.page(content)[0].keys))
+
+
+def _decoding(size: int, act: Callable[[bytes], int]) -> int:
+    found, spent = 0, 0.0
+    for start in range(0, size, PAGE):
+        content = page(start, size)
+        begun = time.process_time()
+        found += act(content)
+        spent += time.process_time() - begun
+    _told["seconds"] = spent
+    return found
+
+
+def read(size: int, url: str) -> int:
+    """Read it over HTTP into a table."""
+    del size
+
+    async def reading() -> int:
+        connector = OData("bench", url, None, habits=Habits())
+        await connector.describe(["rows"])
+        query = WireQuery(entity="rows", fields=tuple(NAMES))
+        told = RowsRead(mapping="bench", system="bench", entity="rows", rows=0)
+        with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "run")) as file:
+            file.execute(SETTINGS)
+            rows = await pages.pull(connector, query, _KINDS, file, "raw", lambda _: None, told)
+        await connector.close()
+        return rows
+
+    begun = time.process_time()
+    found = asyncio.run(reading())
+    _told["seconds"] = time.process_time() - begun
+    return found
+
+
+_told: dict[str, float] = {}
+_WORKS: dict[str, Callable[[int, str], int]] = {"read": read, "columns": columns, "decode": decode}
+
+
+def _measured(name: str, size: int, url: str, pipe: Any) -> None:
+    begun = time.perf_counter()
+    rows = _WORKS[name](size, url)
+    wall = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told = {"work": name, "size": size, "rows": rows, "wall": wall, "peak_mb": peak}
+    pipe.send({**told, "seconds": _told["seconds"]})
+
+
+def measure(name: str, size: int) -> dict[str, Any]:
+    """Measure one work in a fresh process, against a fresh server."""
+    context = multiprocessing.get_context("spawn")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    server = context.Process(target=_serve, args=(size, port), daemon=True)
+    server.start()
+    while True:
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", port)) == 0:
+                break
+    receive, send = context.Pipe()
+    url = f"http://127.0.0.1:{port}"
+    process = context.Process(target=_measured, args=(name, size, url, send))
+    process.start()
+    send.close()
+    told: dict[str, Any] = receive.recv()
+    process.join()
+    server.terminate()
+    server.join()
+    return told
+
+
+def table(size: int) -> list[dict[str, Any]]:
+    """Measure all works; ratios are to the bare decoding."""
+    rows = [measure(name, size) for name in _WORKS]
+    return [{**row, "ratio": row["seconds"] / rows[-1]["seconds"]} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rows = [row for size in options.sizes for row in table(size)]
+    if options.json:
+        json.dump(rows, sys.stdout, indent=2)
+        return
+    print(f"{'work':<10}{'rows':>12}{'CPU s':>9}{'ratio':>8}{'wall s':>9}{'peak MB':>9}")
+    for row in rows:
+        print(
+            f"{row['work']:<10}{row['rows']:>12,}{row['seconds']:>9.2f}{row['ratio']:>8.2f}"
+            f"{row['wall']:>9.2f}{row['peak_mb']:>9.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -168,15 +168,17 @@ def key_values(text: str) -> dict[str, str]:
     return found
 
 
-def split(text: str) -> list[str]:
-    """Split at commas that stand outside of quotes."""
-    parts, quote, part = [], "", ""
+def split(text: str, at: str = ",") -> list[str]:
+    """Split at commas, or other marks, that stand outside of quotes and parentheses."""
+    parts, quote, part, depth = [], "", "", 0
     for letter in text:
         if quote:
             quote = "" if letter == quote else quote
         elif letter in "'\"":
             quote = letter
-        if letter == "," and not quote:
+        else:
+            depth += (letter == "(") - (letter == ")")
+        if letter == at and not quote and not depth:
             parts.append(part)
             part = ""
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from runner.sandbox import dataverse_changes as changes
+from runner.sandbox import dataverse_expand as expand
 from runner.sandbox import dataverse_identity as identity
 from runner.sandbox import dataverse_metadata as metadata
 from runner.sandbox import dataverse_read as read
@@ -39,6 +40,7 @@ _SET = re.compile(r"^/([A-Za-z]+)$")
 _COUNT = re.compile(r"^/([A-Za-z]+)/\$count$")
 _BULK = re.compile(r"^/([A-Za-z]+)/Microsoft\.Dynamics\.CRM\.([A-Za-z]+)$")
 _ONE = re.compile(r"^/([A-Za-z]+)\((.+)\)$")
+_BELOW = re.compile(r"^/([A-Za-z]+)\(([^()]+)\)/([A-Za-z_$/]+)$")
 _DEFINITION = re.compile(r"^/EntityDefinitions\(LogicalName='([a-z0-9_]+)'\)(/.*)?$")
 
 
@@ -116,6 +118,10 @@ def answered(session: Session) -> Response:
         return _count(session, _entity(found[1]))
     if found := _BULK.match(call.path):
         return multiple(session, _entity(found[1]), found[2])
+    if found := _BELOW.match(call.path):
+        if call.method != "GET":
+            raise not_allowed(call.method)
+        return expand.below(session, located(session, _entity(found[1]), found[2]), found[3])
     if found := _ONE.match(call.path):
         return _one(session, _entity(found[1]), found[2])
     raise no_segment(call.path.strip("/"))

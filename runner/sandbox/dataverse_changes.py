@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from runner.sandbox.answers import Refusal, options
 from runner.sandbox.dataverse_paging import Cookie, cookie, following, linked
-from runner.sandbox.dataverse_read import page_size
 from runner.sandbox.dataverse_session import BAD, INVALID, Session
 from runner.sandbox.dataverse_shown import chosen, shown
 
@@ -76,7 +75,7 @@ def counted(session: Session, entity: Entity) -> int:
 def _everything(session: Session, entity: Entity, here: Cookie, until: Token) -> Response:
     names = chosen(entity, session.call.query.get("$select"))
     rows = session.store.rows(entity.set, here.after)
-    page = list(islice(rows, page_size(session)))
+    page = list(islice(rows, session.page_size()))
     after = page[-1].key if next(rows, None) is not None else None
     document: dict[str, Any] = {
         "@odata.context": session.context(f"{entity.set}({','.join(names)})"),
@@ -86,7 +85,7 @@ def _everything(session: Session, entity: Entity, here: Cookie, until: Token) ->
 
 
 def _changed(session: Session, entity: Entity, here: Cookie, until: Token) -> Response:
-    since, size = _since(session), page_size(session)
+    since, size = _since(session), session.page_size()
     after = int(here.after or 0)
     entries = [(n, told) for n, told in _entries(session, entity, since, until) if n > after]
     page = entries[:size]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from runner.sandbox import dataverse_expand as expand
 from runner.sandbox import dataverse_filters as filters
 from runner.sandbox.answers import answer, number, options
 from runner.sandbox.dataverse_paging import cookie, following
@@ -33,9 +34,10 @@ def listed(session: Session, entity: Entity) -> Response:
     names = chosen(entity, call.query.get("$select"))
     here = cookie(session)
     test, by = _test(session, entity), _order(session, entity)
-    top, size = number(call, "$top", BAD), page_size(session)
+    top, size = number(call, "$top", BAD), session.page_size()
     yielding = manners.top_yields and "odata.maxpagesize" in call.prefer
     limit = size if top is None or yielding else min(top, manners.most_rows)
+    wanted = expand.asked(session, entity, call.query.get("$expand"))
     matching = _matching(session, entity, by, here.after, test)
     page = list(islice(matching, limit))
     whole = top is not None and not yielding
@@ -44,7 +46,13 @@ def listed(session: Session, entity: Entity) -> Response:
     document: dict[str, Any] = {
         "@odata.context": session.context(f"{entity.set}({','.join(names)})"),
         **counted,
-        "value": [shown(session, entity, row, names) for row in page],
+        "value": [
+            {
+                **shown(session, entity, row, names),
+                **expand.expanded(session, entity, row, wanted, size),
+            }
+            for row in page
+        ],
     }
     if more and page:
         after = str(int(here.after or 0) + len(page)) if by else page[-1].key
@@ -60,7 +68,9 @@ def one(session: Session, place: Place) -> Response:
         raise place.missing()
     if _unchanged(session, entity, row):
         return answer(304)
+    wanted = expand.asked(session, entity, session.call.query.get("$expand"))
     told = shown(session, entity, row, chosen(entity, session.call.query.get("$select")))
+    told |= expand.expanded(session, entity, row, wanted, session.page_size())
     document = {"@odata.context": session.context(f"{entity.set}/$entity"), **told}
     return session.answer(200, document, ETag=etag(row))
 
@@ -78,12 +88,6 @@ def text(session: Session, number: int) -> Response:
     mark = "\ufeff" if session.manners.count_mark else ""
     headers = {"OData-Version": "4.0", "Content-Type": "text/plain"}
     return Response(f"{mark}{number}".encode(), headers=headers)
-
-
-def page_size(session: Session) -> int:
-    """Return how many records a page holds."""
-    asked, most = session.call.prefer.get("odata.maxpagesize", ""), session.manners.most_rows
-    return max(1, min(int(asked), most)) if asked.isdigit() else most
 
 
 def _unchanged(session: Session, entity: Entity, row: Row) -> bool:

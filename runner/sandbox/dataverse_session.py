@@ -66,6 +66,11 @@ class Session:
         """Answer, with the preferences that were honoured."""
         return answer(status, document, **self.applied(), **headers)
 
+    def page_size(self) -> int:
+        """Return how many records a page holds: as asked for, and no more than there is."""
+        asked, most = self.call.prefer.get("odata.maxpagesize", ""), self.manners.most_rows
+        return max(1, min(int(asked), most)) if asked.isdigit() else most
+
     def context(self, rest: str) -> str:
         """Write where the metadata of an answer stands."""
         return f"{self.call.root}/$metadata#{rest}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from runner.sandbox import dataverse_catalogue as catalogue
 from runner.sandbox import dataverse_duplicates as duplicates
 from runner.sandbox import dataverse_keys as keys
+from runner.sandbox import dataverse_money as money
 from runner.sandbox import dataverse_rules as rules
 from runner.sandbox.answers import Refusal
 from runner.sandbox.dataverse_metadata import entities
@@ -37,15 +39,18 @@ def create(
     # What the body says wins over the key in the address (A8).
     body |= {**(by or {}), **rules.values(session, entity, given, creating=True)}
     body[entity.key] = key
-    if entity.logical == "uomschedule" and not body.get("baseuomname"):
+    nameless = entity.logical == "uomschedule" and not body.get("baseuomname")
+    if nameless and session.manners.base_unit_needed:
         raise Refusal(400, "0x80043810", "The base unit name is missing.")
+    body = catalogue.completed(session, entity, body)
     rules.must_hold(session, entity, body, key, creating=True)
+    catalogue.must_fit(session, entity, body, key, None)
     keys.must_be_alone(session, entity, body, key)
     duplicates.must_be_none(session, entity, body, key)
     if session.caller.behalf:
         body["_createdonbehalfby_value"] = session.caller.behalf
     row = _put(session, entity, key, rules.computed(entity, body))
-    if entity.logical == "uomschedule" and session.manners.base_unit:
+    if entity.logical == "uomschedule" and session.manners.base_unit and not nameless:
         _create_base_unit(session, key, body["baseuomname"])
     return row
 
@@ -60,6 +65,8 @@ def update(session: Session, entity: Entity, row: Row, given: dict[str, Any]) ->
     if "statecode" in values and "statuscode" not in values:
         body["statuscode"] = dict(reversed(entity.states)).get(values["statecode"])
     rules.must_hold(session, entity, body, row.key, creating=False)
+    catalogue.must_fit(session, entity, body, row.key, row.body)
+    money.must_stay(session, entity, row, body)
     keys.must_be_alone(session, entity, body, row.key)
     duplicates.must_be_none(session, entity, body, row.key)
     if not session.manners.always_moves and body == row.body:
@@ -71,6 +78,8 @@ def remove(session: Session, entity: Entity, row: Row) -> None:
     """Delete a record. Raises ``Refusal`` where it may not go."""
     if entity.logical == "systemuser":
         raise Refusal(405, "0x80040800", "Users cannot be deleted.")
+    catalogue.must_be_free(session, entity, row)
+    money.must_stay(session, entity, row, None)
     session.store.delete(entity.set, row.key)
 
 
@@ -80,6 +89,7 @@ def new_guid() -> str:
 
 
 def _put(session: Session, entity: Entity, key: str, body: Body) -> Row:
+    body = money.settled(session, entity, body)
     exact = session.manners.keeps_milliseconds
     body["modifiedon"] = rules.stamp(session.now, exact=exact)
     body["_modifiedby_value"] = session.caller.user

@@ -124,7 +124,7 @@ def _typed(manners: DataverseManners, attribute: Attribute, value: Any) -> Any:
         case "Picklist" | "State" | "Status" | "Integer" | "BigInt":
             return _whole(manners, attribute, value)
         case "Decimal" | "Money" | "Double":
-            return _decimal(attribute, value)
+            return _decimal(manners, attribute, value)
         case "Boolean":
             if not isinstance(value, bool):
                 raise _wrong(attribute, value, "Edm.Boolean")
@@ -165,9 +165,11 @@ def _whole(manners: DataverseManners, attribute: Attribute, value: Any) -> int:
     return value
 
 
-def _decimal(attribute: Attribute, value: Any) -> Decimal:
+def _decimal(manners: DataverseManners, attribute: Attribute, value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise _wrong(attribute, value, "Edm.Decimal")
+    if attribute.type == "Money" and not manners.rounds_money:
+        return Decimal(value)
     places = attribute.precision if attribute.precision is not None else 4
     return Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
 

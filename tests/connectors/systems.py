@@ -294,8 +294,7 @@ def bc(
         f"http://bc.example{sandbox.BUSINESS_CENTRAL_PATH}",
         transport_factory=lambda: line,
         sleep=time.sleep,
-        patience=Patience(total=100),
-        **options,
+        **{"patience": Patience(total=100), **options},
     )
     return made, line, time
 

@@ -111,12 +111,13 @@ def filtered(text: str) -> Wrap:
     """Ask with a filter of our own choice, where the connector asks for one key."""
 
     def change(request: httpx.Request) -> httpx.Request:
-        if b"$filter=" in request.url.raw_path:
-            before, _, after = request.url.raw_path.decode("ascii").partition("$filter=")
+        raw = request.url.raw_path
+        if b"$filter=" in raw and b"EntityDefinitions" not in raw:
+            before, _, after = raw.decode("ascii").partition("$filter=")
             rest = after.partition("&")[2]
             asked = quote(text)
-            raw = f"{before}$filter={asked}{'&' + rest if rest else ''}"
-            request.url = request.url.copy_with(raw_path=raw.encode("ascii"))
+            target = f"{before}$filter={asked}{'&' + rest if rest else ''}"
+            request.url = request.url.copy_with(raw_path=target.encode("ascii"))
         return request
 
     return meddled(change)

@@ -20,7 +20,9 @@ def canonical(sql: str, kind: Type) -> str:
     """Turn a raw column (``wire.Page``) into its canonical value."""
     match kind:
         case Type.TEXT:
-            return f"nullif(replace({sql}, chr(13) || chr(10), chr(10)), '')"
+            # A letter with its accent is one letter, however it was typed (protocols D63, D64).
+            lines = f"replace({sql}, chr(13) || chr(10), chr(10))"
+            return f"nullif(nfc_normalize({lines}), '')"
         case Type.CODE:
             return f"nullif(upper(trim({sql})), '')"
         case Type.OPTION:

@@ -4,21 +4,21 @@
 are reached in the same process through httpx's ASGI transport, or over loopback with ``serve``.
 """
 
-from runner.sandbox.business_central import PATH as BUSINESS_CENTRAL_PATH
-from runner.sandbox.business_central import app as business_central
-from runner.sandbox.dataverse import PATH as DATAVERSE_PATH
-from runner.sandbox.dataverse import app as dataverse
-from runner.sandbox.dataverse_identity import TOKEN
-from runner.sandbox.dataverse_manners import (
+from runner.sandbox.business_central.server import PATH as BUSINESS_CENTRAL_PATH
+from runner.sandbox.business_central.server import app as business_central
+from runner.sandbox.dataverse.identity import TOKEN
+from runner.sandbox.dataverse.manners import (
     APPLICATION,
     CONNECTION_USER,
     SECRET,
     STRANGER,
     DataverseManners,
 )
-from runner.sandbox.nav import PASSWORD, USER
-from runner.sandbox.nav import PATH as NAV_PATH
-from runner.sandbox.nav import app as nav
+from runner.sandbox.dataverse.server import PATH as DATAVERSE_PATH
+from runner.sandbox.dataverse.server import app as dataverse
+from runner.sandbox.nav.server import PASSWORD, USER
+from runner.sandbox.nav.server import PATH as NAV_PATH
+from runner.sandbox.nav.server import app as nav
 from runner.sandbox.serve import serve
 
 __all__ = [

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from runner.sandbox import business_central_rules, dataverse_rules
-from runner.sandbox.business_central_metadata import entities
-from runner.sandbox.dataverse_manners import CONNECTION_USER
-from runner.sandbox.dataverse_metadata import Attribute, by_set
-from runner.sandbox.nav_metadata import Control, services
-from runner.sandbox.nav_rules import LINKS, inserted
-from runner.sandbox.nav_session import key_of
+from runner.sandbox.business_central import rules as business_central_rules
+from runner.sandbox.business_central.metadata import entities
+from runner.sandbox.dataverse import rules as dataverse_rules
+from runner.sandbox.dataverse.manners import CONNECTION_USER
+from runner.sandbox.dataverse.metadata import Attribute, by_set
+from runner.sandbox.nav.metadata import Control, services
+from runner.sandbox.nav.rules import LINKS, inserted
+from runner.sandbox.nav.session import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

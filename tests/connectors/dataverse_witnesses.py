@@ -19,7 +19,7 @@ from runner.connectors.tokens import Application as Known
 from runner.connectors.tokens import Entra
 from runner.errors import SystemUnavailableError
 from runner.sandbox import APPLICATION, SECRET
-from runner.sandbox.dataverse_manners import AlternateKey, Application, Limits
+from runner.sandbox.dataverse.manners import AlternateKey, Application, Limits
 from runner.wire import Rejected, WireQuery, Written
 from tests.connectors.systems import ALPHA, CRM, JANE, START, one, rows, written
 from tests.connectors.witnesses import (

@@ -20,7 +20,7 @@ from runner.connectors.nav import Nav
 from runner.connectors.pace import Pace
 from runner.connectors.patience import Clock, Patience
 from runner.connectors.secret import Secret
-from runner.sandbox.nav_manners import NavManners
+from runner.sandbox.nav.manners import NavManners
 from runner.wire import Outcome, Page, Value, WireQuery, Write, WriteKind, Written
 
 if TYPE_CHECKING:

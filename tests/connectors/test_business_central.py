@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from runner.errors import SystemUnavailableError
-from runner.sandbox.business_central import COMPANY_ID
-from runner.sandbox.business_central_manners import BusinessCentralManners
+from runner.sandbox.business_central.manners import BusinessCentralManners
+from runner.sandbox.business_central.server import COMPANY_ID
 from runner.wire import Drifted, Rejected, Type, Unknown, Written
 from tests.connectors.systems import BC, COMPANY, bc, dropped_after, one, rows, run, written
 

@@ -11,7 +11,7 @@ import pytest
 
 from runner.connectors.dataverse import Manner
 from runner.errors import SystemUnavailableError
-from runner.sandbox.dataverse_manners import Application, DataverseManners, Limits
+from runner.sandbox.dataverse.manners import Application, DataverseManners, Limits
 from runner.wire import Drifted, Rejected, Unknown, WireQuery, Written
 from tests.connectors.systems import (
     ALPHA,

@@ -14,7 +14,7 @@ import pytest
 from runner.connectors import nav_server
 from runner.connectors.rows import Column
 from runner.errors import SystemUnavailableError
-from runner.sandbox.nav_manners import NavManners
+from runner.sandbox.nav.manners import NavManners
 from runner.wire import (
     Drifted,
     FieldType,

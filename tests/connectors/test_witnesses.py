@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import SystemUnavailableError
-from runner.sandbox.business_central_manners import BusinessCentralManners
-from runner.sandbox.dataverse_manners import DataverseManners
-from runner.sandbox.nav_manners import NavManners
+from runner.sandbox.business_central.manners import BusinessCentralManners
+from runner.sandbox.dataverse.manners import DataverseManners
+from runner.sandbox.nav.manners import NavManners
 from tests.connectors.business_central_witnesses import BUSINESS_CENTRAL_CHECKS
 from tests.connectors.dataverse_witnesses import DATAVERSE_CHECKS
 from tests.connectors.nav_witnesses import ITEM, NAV_CHECKS

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from runner import sandbox
-from runner.sandbox.business_central_manners import BusinessCentralManners
+from runner.sandbox.business_central.manners import BusinessCentralManners
 from tests.contract.business_central_cases import CASES
 from tests.contract.control import Controlled
 from tests.contract.server import Case, Server, in_process, on_loopback, real

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from runner import sandbox
-from runner.sandbox.nav_manners import NavManners
+from runner.sandbox.nav.manners import NavManners
 from tests.contract.control import Controlled
 from tests.contract.nav_cases import CASES
 from tests.contract.server import Case, Server, in_process, on_loopback, real

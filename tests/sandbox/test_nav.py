@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from runner import sandbox
-from runner.sandbox.nav_manners import NavManners
+from runner.sandbox.nav.manners import NavManners
 from tests.sandbox.asking import Asking
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The Dataverse Web API (protocols A): each module one part of what it does to a request."""

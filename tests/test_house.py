@@ -51,7 +51,7 @@ def test_secrets_are_revealed_where_they_are_sent() -> None:
     places = {
         str(path.relative_to(root)) for path in root.rglob("*.py") if ".reveal(" in path.read_text()
     }
-    assert places == {"connectors/http.py", "connectors/tokens.py"}
+    assert places == {"connectors/line/http.py", "connectors/line/tokens.py"}
 
 
 @pytest.mark.parametrize("name", ["mapping", "sync", "test"])

@@ -100,7 +100,7 @@ async def _likenesses(project: Project) -> dict[str, Likeness]:
     """Say what each system is like without asking it: as an empty sandbox describes itself."""
     from runner.cases import Likeness
     from runner.cli.wiring import connected, records_of
-    from runner.connectors.nav_server import BLANKS
+    from runner.connectors.microsoft.nav_server import BLANKS
     from runner.connectors.records import Records
     from runner.model import RECORDS
 

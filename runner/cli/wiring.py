@@ -12,21 +12,22 @@ import httpx
 
 from runner import run, sandbox
 from runner.cli.console import say
-from runner.connectors import business_central, dataverse, nav, odata_v4
-from runner.connectors.batch import Form
-from runner.connectors.business_central import BusinessCentral
-from runner.connectors.cells import Rules
-from runner.connectors.dataverse import Dataverse, Manner
-from runner.connectors.folder import Folder
-from runner.connectors.http import Credentials
-from runner.connectors.nav import Nav
-from runner.connectors.odata_v4 import Habits, OData
-from runner.connectors.pace import Pace
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.pace import Pace
+from runner.connectors.line.secret import Secret
+from runner.connectors.line.tokens import PUBLIC, Application, Entra
+from runner.connectors.microsoft import business_central, dataverse, nav
+from runner.connectors.microsoft.business_central import BusinessCentral
+from runner.connectors.microsoft.dataverse import Dataverse, Manner
+from runner.connectors.microsoft.nav import Nav
+from runner.connectors.odata import v4 as odata_v4
+from runner.connectors.odata.batch import Form
+from runner.connectors.odata.v4 import Habits, OData
 from runner.connectors.records import Records
-from runner.connectors.secret import Secret
-from runner.connectors.storage import Database
-from runner.connectors.tables import Tables
-from runner.connectors.tokens import PUBLIC, Application, Entra
+from runner.connectors.tables.cells import Rules
+from runner.connectors.tables.connector import Tables
+from runner.connectors.tables.folder import Folder
+from runner.connectors.tables.storage import Database
 from runner.errors import ConfigError, Problem
 from runner.model import RECORDS, Side
 from runner.sandbox.clocks import Dated, skewed
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from runner.connectors.line.tokens import Tokens
     from runner.connectors.protocol import Introduced
     from runner.connectors.records import Rows
-    from runner.connectors.tokens import Tokens
     from runner.events import Tell
     from runner.model import Auth, Project, System
 

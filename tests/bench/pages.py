@@ -28,8 +28,8 @@ import duckdb
 import msgspec
 import uvicorn
 
-from runner.connectors.odata_v4 import Habits, OData
-from runner.connectors.rows import Column, Decoder
+from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.odata.v4 import Habits, OData
 from runner.events import RowsRead
 from runner.extract import pages
 from runner.state import SETTINGS

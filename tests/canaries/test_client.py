@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.connectors.http import Client, Credentials, Request
-from runner.connectors.patience import Patience
-from runner.connectors.rows import Column, Decoder
-from runner.connectors.secret import Secret
-from runner.connectors.tokens import Application, Entra
+from runner.connectors.line.http import Client, Credentials, Request
+from runner.connectors.line.patience import Patience
+from runner.connectors.line.secret import Secret
+from runner.connectors.line.tokens import Application, Entra
+from runner.connectors.odata.rows import Column, Decoder
 from runner.errors import SystemUnavailableError
 from runner.wire import Type
 from tests.canaries.planted import ANSWERS, BUSY, LONG, SHORT, USER, Answer, echoing, leaks
 from tests.connectors.systems import Time
 
 if TYPE_CHECKING:
-    from runner.connectors.tokens import Tokens
+    from runner.connectors.line.tokens import Tokens
 
 
 class Renewed:

@@ -43,12 +43,16 @@ fields:
   - {bc: phoneNumber, crm: telephone1}
   - {bc: website, crm: websiteurl, too_long: truncate}
   - {bc: creditLimit, crm: creditlimit, round: 2, direction: bc -> crm}
-  - {bc: currencyId, crm: transactioncurrencyid, lookup: currencies, blank: keep}
+  - {bc: currencyId, crm: transactioncurrencyid, lookup: currencies, blank: keep,
+     unresolved: {bc: keep}}
   - {crm: customertypecode, constant: 3, direction: bc -> crm}
 """,
     "data/bc/currencies.csv": "code,displayName,symbol\nDKK,Danish krone,kr\n",
     "data/bc/customers.csv": "number,displayName,city,creditLimit,currencyCode\n"
     "10000,Adatum,London,10.5,\n20000,Trey,Bath,,DKK\n",
+    # The base currency of Sales is the local one of Business Central, which is no record there.
+    "data/crm/transactioncurrencies.csv": "isocurrencycode,currencyname,currencysymbol,"
+    "currencyprecision,exchangerate\nGBP,Pound,£,2,1\n",
     "data/crm/accounts.csv": "name,customertypecode,address1_city,accountnumber\n"
     "Adatum,3,London,10000\nNew in Sales,3,Leeds,s-1\nProspect,,York,\n",
 }

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runner.cli import app
-from runner.connectors.patience import Clock
+from runner.connectors.line.patience import Clock
 from runner.errors import ExitCode
 from tests.cli.quickstart import quickstart
 from tests.connectors import systems

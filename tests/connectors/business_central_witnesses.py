@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.connectors.patience import Patience
+from runner.connectors.line.patience import Patience
 from runner.errors import SystemUnavailableError
 from runner.wire import Written
 from tests.connectors.systems import BC, rows, written

@@ -12,11 +12,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from runner.connectors.dataverse import Manner
-from runner.connectors.http import Credentials
-from runner.connectors.secret import Secret
-from runner.connectors.tokens import Application as Known
-from runner.connectors.tokens import Entra
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.secret import Secret
+from runner.connectors.line.tokens import Application as Known
+from runner.connectors.line.tokens import Entra
+from runner.connectors.microsoft.dataverse import Manner
 from runner.errors import SystemUnavailableError
 from runner.sandbox import APPLICATION, SECRET
 from runner.sandbox.dataverse.manners import AlternateKey, Application, Limits
@@ -40,7 +40,7 @@ from tests.connectors.witnesses import (
 )
 
 if TYPE_CHECKING:
-    from runner.connectors.dataverse import Dataverse
+    from runner.connectors.microsoft.dataverse import Dataverse
     from tests.connectors.systems import Line
     from tests.connectors.witnesses import Opened
 

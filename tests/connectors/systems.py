@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from runner import sandbox
-from runner.connectors.business_central import BusinessCentral
-from runner.connectors.dataverse import Dataverse
-from runner.connectors.http import Credentials
-from runner.connectors.nav import Nav
-from runner.connectors.pace import Pace
-from runner.connectors.patience import Clock, Patience
-from runner.connectors.secret import Secret
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.pace import Pace
+from runner.connectors.line.patience import Clock, Patience
+from runner.connectors.line.secret import Secret
+from runner.connectors.microsoft.business_central import BusinessCentral
+from runner.connectors.microsoft.dataverse import Dataverse
+from runner.connectors.microsoft.nav import Nav
 from runner.sandbox.nav.manners import NavManners
 from runner.wire import Outcome, Page, Value, WireQuery, Write, WriteKind, Written
 

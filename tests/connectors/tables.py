@@ -12,10 +12,10 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet
 
-from runner.connectors.cells import Rules
-from runner.connectors.folder import Folder
-from runner.connectors.storage import Database
-from runner.connectors.tables import Tables
+from runner.connectors.tables.cells import Rules
+from runner.connectors.tables.connector import Tables
+from runner.connectors.tables.folder import Folder
+from runner.connectors.tables.storage import Database
 from runner.wire import Type, Value, Write, WriteKind
 from tests.connectors.systems import Line, System, Time
 

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 
-from runner.connectors import batch
-from runner.connectors.batch import Form
-from runner.connectors.http import Reply, Request
+from runner.connectors.line.http import Reply, Request
+from runner.connectors.odata import batch
+from runner.connectors.odata.batch import Form
 from runner.connectors.problems import UnreadableError
 
 ROOT = "https://crm.example/api/data/v9.2"

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from runner.connectors.csdl import MetadataError, entity_sets
-from runner.connectors.edm import Table, table
-from runner.connectors.nav import NavProfile
+from runner.connectors.microsoft.nav import NavProfile
+from runner.connectors.odata.csdl import MetadataError, entity_sets
+from runner.connectors.odata.edm import Table, table
 from runner.wire import FieldType, Type
 
 DOCUMENT = """<?xml version="1.0" encoding="utf-8"?>

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from runner.connectors.dataverse import Manner
+from runner.connectors.microsoft.dataverse import Manner
 from runner.errors import SystemUnavailableError
 from runner.sandbox.dataverse.manners import Application, DataverseManners, Limits
 from runner.wire import Drifted, Rejected, Unknown, WireQuery, Written

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.connectors.definitions import _navigation, _Relation
+from runner.connectors.microsoft.definitions import _navigation, _Relation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

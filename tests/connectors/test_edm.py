@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from runner.connectors import odata
-from runner.connectors.csdl import entity_sets, names
-from runner.connectors.edm import Table, table
-from runner.connectors.odata_v4 import Habits, ODataProfile
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.csdl import entity_sets, names
+from runner.connectors.odata.edm import Table, table
+from runner.connectors.odata.rows import Decoder, chosen
+from runner.connectors.odata.v4 import Habits, ODataProfile
 from runner.connectors.problems import UnreadableError
-from runner.connectors.rows import Decoder, chosen
 from runner.wire import FieldType, Type, WireQuery
 
 CSDL = b"""<?xml version="1.0" encoding="utf-8"?>

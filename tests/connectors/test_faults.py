@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from runner.connectors import failures
-from runner.connectors.http import Client, Request
+from runner.connectors.line import failures
+from runner.connectors.line.http import Client, Request
 from runner.errors import SystemUnavailableError
 from runner.wire import Rejected, Unknown, Written
 from tests.connectors.systems import (

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.connectors.failures import MaybeSentError
-from runner.connectors.http import Client, Credentials, Request
-from runner.connectors.patience import Patience
-from runner.connectors.secret import Secret
+from runner.connectors.line.failures import MaybeSentError
+from runner.connectors.line.http import Client, Credentials, Request
+from runner.connectors.line.patience import Patience
+from runner.connectors.line.secret import Secret
 from runner.errors import SystemUnavailableError
 from tests.connectors.systems import Time, run
 

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from runner.connectors import nav_server
-from runner.connectors.rows import Column
+from runner.connectors.microsoft import nav_server
+from runner.connectors.odata.rows import Column
 from runner.errors import SystemUnavailableError
 from runner.sandbox.nav.manners import NavManners
 from runner.wire import (

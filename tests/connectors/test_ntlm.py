@@ -11,9 +11,9 @@ import pytest
 import spnego
 
 from runner import sandbox
-from runner.connectors.http import Credentials
-from runner.connectors.nav import Nav
-from runner.connectors.secret import Secret
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.secret import Secret
+from runner.connectors.microsoft.nav import Nav
 from runner.errors import SystemUnavailableError
 from runner.wire import WireQuery, Write, WriteKind, Written
 from tests.connectors.systems import COMPANY

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.connectors import odata
-from runner.connectors.rows import Column
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.rows import Column
 from runner.wire import Reference, Type, Value
 
 GUID = "aaaaaaaa-0000-4000-8000-000000000001"

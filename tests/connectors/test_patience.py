@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.connectors.patience import Clock, Standstill, backoff, retry_after
+from runner.connectors.line.patience import Clock, Standstill, backoff, retry_after
 from tests.connectors.systems import Time, run
 
 NOON = Clock(wall=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.connectors.places import Places
+from runner.connectors.line.places import Places
 from tests.connectors.systems import CRM, answering, crm, run
 
 if TYPE_CHECKING:

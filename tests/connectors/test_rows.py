@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from runner.connectors import odata
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.rows import Column, Decoder, chosen
 from runner.connectors.problems import UnreadableError
-from runner.connectors.rows import Column, Decoder, chosen
 from runner.wire import Type
 
 

@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 
-from runner.connectors.dataverse import Dataverse
-from runner.connectors.http import Credentials
-from runner.connectors.nav import Nav
-from runner.connectors.secret import Secret
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.secret import Secret
+from runner.connectors.microsoft.dataverse import Dataverse
+from runner.connectors.microsoft.nav import Nav
 from runner.errors import SystemUnavailableError
 
 CANARY = "canary-7f3a"

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from runner.connectors import folder as folders
-from runner.connectors.cells import Rules
-from runner.connectors.folder import Folder
-from runner.connectors.storage import Database
-from runner.connectors.tables import Tables
+from runner.connectors.tables import folder as folders
+from runner.connectors.tables.cells import Rules
+from runner.connectors.tables.connector import Tables
+from runner.connectors.tables.folder import Folder
+from runner.connectors.tables.storage import Database
 from runner.errors import SystemUnavailableError
 from runner.wire import (
     Drifted,
@@ -425,7 +425,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("runner.connectors.folder.os.fsync", full)
+    monkeypatch.setattr("runner.connectors.tables.folder.os.fsync", full)
     with pytest.raises(SystemUnavailableError, match="No space left on device"):
         sent(tables(tmp_path), update("1", name="lost"))
     assert path.read_text() == "id,name\n1,a\n"

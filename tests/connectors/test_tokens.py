@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from runner import sandbox
-from runner.connectors.dataverse import Dataverse
-from runner.connectors.http import Credentials
-from runner.connectors.secret import Secret
-from runner.connectors.tokens import Application, Entra
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.secret import Secret
+from runner.connectors.line.tokens import Application, Entra
+from runner.connectors.microsoft.dataverse import Dataverse
 from runner.errors import SystemUnavailableError
 from runner.wire import WireQuery, Write, WriteKind, Written
 

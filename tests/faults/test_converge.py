@@ -15,10 +15,10 @@ import pytest
 
 from runner import run, sandbox
 from runner.config import load
-from runner.connectors.dataverse import Dataverse
-from runner.connectors.http import Credentials
-from runner.connectors.nav import Nav
-from runner.connectors.secret import Secret
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.secret import Secret
+from runner.connectors.microsoft.dataverse import Dataverse
+from runner.connectors.microsoft.nav import Nav
 from runner.errors import RunnerError
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned

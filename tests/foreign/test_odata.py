@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from runner.connectors.batch import Form
-from runner.connectors.odata_v4 import Habits, OData
-from runner.connectors.pace import Pace
+from runner.connectors.line.pace import Pace
+from runner.connectors.odata.batch import Form
+from runner.connectors.odata.v4 import Habits, OData
 from runner.wire import Drifted, Rejected, Type, Value, WireQuery, Write, WriteKind, Written
 from tests.connectors.systems import TRICKY, one, rows, run, written
 

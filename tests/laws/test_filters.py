@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import dialect, expression
-from runner.connectors import dataverse, nav_server
-from runner.connectors.rows import Column
+from runner.connectors.microsoft import dataverse, nav_server
+from runner.connectors.odata.rows import Column
 from runner.sandbox import filters
 from runner.wire import Type
 

@@ -7,10 +7,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from runner import sandbox
-from runner.connectors.dataverse import Dataverse
-from runner.connectors.http import Credentials
-from runner.connectors.pace import Pace
-from runner.connectors.secret import Secret
+from runner.connectors.line.http import Credentials
+from runner.connectors.line.pace import Pace
+from runner.connectors.line.secret import Secret
+from runner.connectors.microsoft.dataverse import Dataverse
 from runner.sandbox.serve import server
 from runner.wire import WireQuery
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runner.connectors import odata, writing
-from runner.connectors.http import Request
+from runner.connectors.line.http import Request
+from runner.connectors.odata import language as odata
+from runner.connectors.odata import writing
+from runner.connectors.odata.rows import Decoder, chosen
+from runner.connectors.odata.writing import Sending
 from runner.connectors.problems import Fault
-from runner.connectors.rows import Decoder, chosen
-from runner.connectors.writing import Sending
 from runner.wire import Reference, Rejected, WriteKind
 
 if TYPE_CHECKING:
-    from runner.connectors.edm import Bound, Table
-    from runner.connectors.http import Client, Reply
-    from runner.connectors.profile import Profile
-    from runner.connectors.rows import Column
+    from runner.connectors.line.http import Client, Reply
+    from runner.connectors.odata.edm import Bound, Table
+    from runner.connectors.odata.profile import Profile
+    from runner.connectors.odata.rows import Column
     from runner.wire import Outcome, Value, Write
 
 

@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.connectors.batch import packed, unpacked
-from runner.connectors.failures import MaybeSentError
+from runner.connectors.line.failures import MaybeSentError
+from runner.connectors.odata.batch import packed, unpacked
 from runner.connectors.problems import UnreadableError
 from runner.errors import SystemUnavailableError
 from runner.wire import Rejected, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
-    from runner.connectors.batch import Form
-    from runner.connectors.http import Client, Reply, Request
-    from runner.connectors.rows import Decoder
+    from runner.connectors.line.http import Client, Reply, Request
+    from runner.connectors.odata.batch import Form
+    from runner.connectors.odata.rows import Decoder
     from runner.wire import Outcome, Write
 
 

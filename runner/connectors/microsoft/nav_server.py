@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from runner.connectors import odata
-from runner.connectors.filtering import Asking, condition
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.filtering import Asking, condition
 from runner.wire import Drifted, Rejected, Type, Unknown, WriteKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.connectors.edm import Table
-    from runner.connectors.http import Reply
+    from runner.connectors.line.http import Reply
+    from runner.connectors.odata.edm import Table
+    from runner.connectors.odata.rows import Check, Column
     from runner.connectors.problems import Fault
-    from runner.connectors.rows import Check, Column
     from runner.wire import Outcome, Value, WireQuery, Write
 
 BLANKS: Mapping[Type, Value] = {

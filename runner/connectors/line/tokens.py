@@ -16,9 +16,9 @@ import httpx
 import msal
 from msal.exceptions import MsalError
 
-from runner.connectors import addresses
+from runner.connectors.line import addresses
+from runner.connectors.line.secret import Secret
 from runner.connectors.problems import one_line
-from runner.connectors.secret import Secret
 from runner.errors import SystemUnavailableError
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from runner.connectors import addresses
-from runner.connectors.failures import MaybeSentError, NotSentError, translated
-from runner.connectors.patience import (
+from runner.connectors.line import addresses
+from runner.connectors.line.failures import MaybeSentError, NotSentError, translated
+from runner.connectors.line.patience import (
     Allowance,
     Clock,
     Patience,
@@ -29,7 +29,7 @@ from runner.connectors.patience import (
     backoff,
     retry_after,
 )
-from runner.connectors.places import Places
+from runner.connectors.line.places import Places
 from runner.connectors.problems import Fault, UnreadableError, fault_of, one_line
 from runner.errors import SystemUnavailableError
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from runner.connectors.secret import Secret
-    from runner.connectors.tokens import Tokens
+    from runner.connectors.line.secret import Secret
+    from runner.connectors.line.tokens import Tokens
 
     Transport = Callable[[], httpx.AsyncBaseTransport]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from runner.connectors.rows import Column
+from runner.connectors.odata.rows import Column
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runner.connectors.csdl import EntitySet, Navigation, Property
+    from runner.connectors.odata.csdl import EntitySet, Navigation, Property
 
 _TYPES: Mapping[str, Type] = {
     "Edm.String": Type.TEXT,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.connectors.cells import quoted, text_of
-from runner.connectors.storage import first_line
+from runner.connectors.tables.cells import quoted, text_of
+from runner.connectors.tables.storage import first_line
 from runner.wire import Drifted, Page, Rejected, Type, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from runner.connectors.cells import Table
-    from runner.connectors.storage import Opened
+    from runner.connectors.tables.cells import Table
+    from runner.connectors.tables.storage import Opened
     from runner.wire import Outcome, Value, Write
 
 _OF_A_RECORD = (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError)

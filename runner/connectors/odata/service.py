@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.connectors import odata
-from runner.connectors.csdl import MetadataError, entity_sets, names
-from runner.connectors.edm import table
-from runner.connectors.http import Client, Request
-from runner.connectors.patience import Clock
+from runner.connectors.line.http import Client, Request
+from runner.connectors.line.patience import Clock
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.csdl import MetadataError, entity_sets, names
+from runner.connectors.odata.edm import table
+from runner.connectors.odata.rows import Decoder, chosen
+from runner.connectors.odata.writer import Writer
+from runner.connectors.odata.writing import Together, in_turn, outcomes
 from runner.connectors.problems import UnreadableError
-from runner.connectors.rows import Decoder, chosen
-from runner.connectors.service_writer import Writer
-from runner.connectors.writing import Together, in_turn, outcomes
 from runner.errors import nearest
 from runner.wire import Capabilities, Greeting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from runner.connectors.edm import Table
-    from runner.connectors.http import Credentials, Transport
-    from runner.connectors.pace import Pace
-    from runner.connectors.patience import Patience, Sleep
-    from runner.connectors.profile import Profile
+    from runner.connectors.line.http import Credentials, Transport
+    from runner.connectors.line.pace import Pace
+    from runner.connectors.line.patience import Patience, Sleep
+    from runner.connectors.odata.edm import Table
+    from runner.connectors.odata.profile import Profile
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 

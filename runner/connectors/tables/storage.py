@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
-from runner.connectors import catalogue
-from runner.connectors.cells import quoted
 from runner.connectors.problems import UnreadableError, one_line
+from runner.connectors.tables import catalogue
+from runner.connectors.tables.cells import quoted
 from runner.errors import SystemUnavailableError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from runner.connectors.cells import Rules, Table
+    from runner.connectors.tables.cells import Rules, Table
     from runner.wire import Outcome
 
 SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.connectors import table_writer
-from runner.connectors.cells import TEXTUAL, literal, text_of
-from runner.connectors.storage import first_line
-from runner.connectors.table_writer import of_page, page_of
+from runner.connectors.tables import writer as table_writer
+from runner.connectors.tables.cells import TEXTUAL, literal, text_of
+from runner.connectors.tables.storage import first_line
+from runner.connectors.tables.writer import of_page, page_of
 from runner.errors import SystemUnavailableError
 from runner.wire import Capabilities, Greeting, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from runner.connectors.cells import Table
-    from runner.connectors.storage import Storage
+    from runner.connectors.tables.cells import Table
+    from runner.connectors.tables.storage import Storage
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 PAGE_SIZE = 5_000

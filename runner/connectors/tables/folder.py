@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.connectors import catalogue
-from runner.connectors.formats import READERS, SHEET
 from runner.connectors.problems import UnreadableError
-from runner.connectors.storage import SETTINGS, Opened, in_words
+from runner.connectors.tables import catalogue
+from runner.connectors.tables.formats import READERS, SHEET
+from runner.connectors.tables.storage import SETTINGS, Opened, in_words
 from runner.errors import SystemUnavailableError, nearest
 from runner.wire import Written
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from runner.connectors.cells import Rules, Table
-    from runner.connectors.formats import Sheet
+    from runner.connectors.tables.cells import Rules, Table
+    from runner.connectors.tables.formats import Sheet
     from runner.wire import Outcome, Type
 
 _ATTEMPTS = 5

@@ -12,26 +12,26 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from runner.connectors import odata
-from runner.connectors.batch import Form
-from runner.connectors.dataverse_writer import DEADLOCK, Writer, annotating
-from runner.connectors.definitions import Definitions
-from runner.connectors.filtering import Asking, condition
-from runner.connectors.http import Client, Request
-from runner.connectors.pace import Pace
-from runner.connectors.patience import Clock
-from runner.connectors.rows import Decoder, chosen, decoded
-from runner.connectors.writing import Together, in_turn, outcomes
+from runner.connectors.line.http import Client, Request
+from runner.connectors.line.pace import Pace
+from runner.connectors.line.patience import Clock
+from runner.connectors.microsoft.dataverse_writer import DEADLOCK, Writer, annotating
+from runner.connectors.microsoft.definitions import Definitions
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.batch import Form
+from runner.connectors.odata.filtering import Asking, condition
+from runner.connectors.odata.rows import Decoder, chosen, decoded
+from runner.connectors.odata.writing import Together, in_turn, outcomes
 from runner.errors import SystemUnavailableError
 from runner.wire import Capabilities, Changes, Greeting, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from runner.connectors.definitions import Definition
-    from runner.connectors.http import Credentials, Reply, Transport
-    from runner.connectors.patience import Patience, Sleep
-    from runner.connectors.rows import Check, Column
+    from runner.connectors.line.http import Credentials, Reply, Transport
+    from runner.connectors.line.patience import Patience, Sleep
+    from runner.connectors.microsoft.definitions import Definition
+    from runner.connectors.odata.rows import Check, Column
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 _WILD = frozenset("%_[]")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.connectors.cells import Column, Rules, Table
 from runner.connectors.problems import UnreadableError
+from runner.connectors.tables.cells import Column, Rules, Table
 from runner.errors import nearest
 from runner.wire import Type
 

@@ -7,20 +7,21 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from runner.connectors import odata, writing
-from runner.connectors.definitions import TARGET
-from runner.connectors.http import Request
+from runner.connectors.line.http import Request
+from runner.connectors.microsoft.definitions import TARGET
+from runner.connectors.odata import language as odata
+from runner.connectors.odata import writing
+from runner.connectors.odata.rows import Decoder, chosen
+from runner.connectors.odata.writing import Sending
 from runner.connectors.problems import Fault
-from runner.connectors.rows import Decoder, chosen
-from runner.connectors.writing import Sending
 from runner.wire import Drifted, Reference, Rejected, Type, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.connectors.definitions import Definition
-    from runner.connectors.http import Client, Reply
-    from runner.connectors.rows import Column
+    from runner.connectors.line.http import Client, Reply
+    from runner.connectors.microsoft.definitions import Definition
+    from runner.connectors.odata.rows import Column
     from runner.wire import Outcome, Value, Write
 
 _STALE = "0x80060882"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from runner.connectors import odata
-from runner.connectors.http import Request
-from runner.connectors.rows import Column, decoded
+from runner.connectors.line.http import Request
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.rows import Column, decoded
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from runner.connectors.http import Client
+    from runner.connectors.line.http import Client
 
 Told = TypeVar("Told")
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from runner.connectors import catalogue
-from runner.connectors.cells import Column, Form, quoted
 from runner.connectors.problems import UnreadableError, one_line
+from runner.connectors.tables import catalogue
+from runner.connectors.tables.cells import Column, Form, quoted
 from runner.wire import Type
 
 if TYPE_CHECKING:

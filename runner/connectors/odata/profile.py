@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from runner.connectors.edm import Reading
+from runner.connectors.odata.edm import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from runner.connectors.batch import Form
-    from runner.connectors.edm import Table
-    from runner.connectors.http import Client, Reply
+    from runner.connectors.line.http import Client, Reply
+    from runner.connectors.odata.batch import Form
+    from runner.connectors.odata.edm import Table
+    from runner.connectors.odata.rows import Check, Column
     from runner.connectors.problems import Fault
-    from runner.connectors.rows import Check, Column
     from runner.wire import Outcome, Value, WireQuery, Write
 
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from runner import expression
-from runner.connectors import odata
+from runner.connectors.odata import language as odata
 from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from runner.connectors.rows import Column
+    from runner.connectors.odata.rows import Column
     from runner.wire import Value, WireQuery
 
 _LONGEST = 1_500

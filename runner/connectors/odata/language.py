@@ -11,15 +11,15 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 
-from runner.connectors.http import Request
-from runner.connectors.rows import Check
+from runner.connectors.line.http import Request
+from runner.connectors.odata.rows import Check
 from runner.wire import Changes, Reference, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from runner.connectors.http import Client
-    from runner.connectors.rows import Column, Decoder
+    from runner.connectors.line.http import Client
+    from runner.connectors.odata.rows import Column, Decoder
     from runner.wire import Page, Value, WireQuery
 
 HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from runner.connectors.http import Reply, Request
+from runner.connectors.line.http import Reply, Request
 from runner.connectors.problems import UnreadableError
 
 if TYPE_CHECKING:

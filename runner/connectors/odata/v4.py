@@ -9,22 +9,22 @@ from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from runner.connectors import odata
-from runner.connectors.filtering import Asking, condition
-from runner.connectors.pace import Pace
-from runner.connectors.service import Service
+from runner.connectors.line.pace import Pace
+from runner.connectors.odata import language as odata
+from runner.connectors.odata.filtering import Asking, condition
+from runner.connectors.odata.service import Service
 from runner.wire import Drifted, Rejected, Type, Unknown, WriteKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner.connectors.batch import Form
-    from runner.connectors.csdl import EntitySet, Property
-    from runner.connectors.edm import Table
-    from runner.connectors.http import Client, Credentials, Reply, Transport
-    from runner.connectors.patience import Patience, Sleep
+    from runner.connectors.line.http import Client, Credentials, Reply, Transport
+    from runner.connectors.line.patience import Patience, Sleep
+    from runner.connectors.odata.batch import Form
+    from runner.connectors.odata.csdl import EntitySet, Property
+    from runner.connectors.odata.edm import Table
+    from runner.connectors.odata.rows import Check, Column
     from runner.connectors.problems import Fault
-    from runner.connectors.rows import Check, Column
     from runner.wire import Outcome, Value, WireQuery, Write
 
 _OVERLAP = timedelta(minutes=5)

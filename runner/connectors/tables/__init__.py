@@ -1,0 +1,1 @@
+"""DuckDB files and folders of CSV, JSON and Parquet, as systems."""

@@ -45,18 +45,7 @@ def entities() -> Mapping[str, Entity]:
             name=name,
             caption=told["caption"],
             enum=told["enum"],
-            fields={
-                f["name"]: Control(
-                    name=f["name"],
-                    type=f["type"],
-                    length=f.get("length"),
-                    options=tuple(f.get("options", ())),
-                    edit=f.get("edit", True),
-                    key=f.get("key", False),
-                    required=f.get("required", False),
-                )
-                for f in told["fields"]
-            },
+            fields={f["name"]: Control.read(f) for f in told["fields"]},
         )
         for name, told in msgspec.json.decode(text).items()
     }

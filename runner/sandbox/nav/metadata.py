@@ -56,6 +56,11 @@ class Control:
     key: bool = False
     required: bool = False
 
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Control:
+        """Read a field as the files of metadata tell it."""
+        return cls(**{**told, "options": tuple(told.get("options", ()))})
+
     @property
     def blank(self) -> Any:
         """How this server writes "nothing": it knows no null (protocols B5)."""
@@ -102,19 +107,7 @@ def _service(name: str, told: Mapping[str, Any], document: Mapping[str, Any]) ->
     return Service(
         name=name,
         caption=card["caption"],
-        controls={
-            c["name"]: Control(
-                name=c["name"],
-                type=c["type"],
-                length=c.get("length"),
-                options=tuple(c.get("options", ())),
-                edit=c.get("edit", True),
-                key=c.get("key", False),
-                required=c.get("required", False),
-            )
-            for c in card["fields"]
-            if c["name"] in shown
-        },
+        controls={c["name"]: Control.read(c) for c in card["fields"] if c["name"] in shown},
         rows=told.get("of", name),
         edit="of" not in told,
     )

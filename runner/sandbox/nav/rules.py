@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.sandbox.nav.manners import NavManners
-    from runner.sandbox.nav.session import Session
     from runner.sandbox.store import Body, Store
 
 RELATIONS: Mapping[tuple[str, str], str] = {
@@ -51,9 +50,8 @@ LINKS = "ContactBusinessRelation"
 """Which company contact belongs to which customer; kept by customer number."""
 
 
-def values(session: Session, service: Service, body: dict[str, Any]) -> Body:
+def values(store: Store, manners: NavManners, service: Service, body: dict[str, Any]) -> Body:
     """Turn a request's body into field values, validated in its order."""
-    store, manners = session.store, session.manners
     found: Body = {}
     for name, value in body.items():
         if name.startswith("@"):
@@ -109,9 +107,8 @@ def typed(control: Control, value: Any, *, upper: bool = True, lengths: bool = T
             return _moment(control, value)
 
 
-def numbered(session: Session, service: Service, body: Body) -> Body:
+def numbered(store: Store, manners: NavManners, service: Service, body: Body) -> Body:
     """Give a new record what its key lacks: the next number of a series, or blanks."""
-    store, manners = session.store, session.manners
     whole = {name: service.controls[name].blank for name in service.keys} | body
     if service.rows not in SERIES:
         first = service.controls[service.key]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def insert(session: Session, service: Service) -> Response:
     """Make a record."""
     _admit(session, service, "Insert")
-    given = nav_rules.values(session, service, session.call.json(BAD))
-    given = nav_rules.numbered(session, service, given)
+    given = nav_rules.values(session.store, session.manners, service, session.call.json(BAD))
+    given = nav_rules.numbered(session.store, session.manners, service, given)
     key = key_of(service, given)
     if session.store.get(service.rows, key) is not None:
         raise nav_rules.same_key(service, key, session.manners)
@@ -45,7 +45,7 @@ def modify(session: Session, service: Service, row: Row) -> Response:
     """Change a record; a new value for a field of its key renames it."""
     _admit(session, service, "Modify")
     _must_match(session, row, needed=True)
-    given = nav_rules.values(session, service, session.call.json(BAD))
+    given = nav_rules.values(session.store, session.manners, service, session.call.json(BAD))
     given = nav_rules.linked(session.store, given)
     body = nav_rules.settled(service, {**row.body, **given})
     if "Last_Date_Modified" in body and session.manners.stamps:

@@ -255,11 +255,13 @@ class Lookup:
     """A mapping whose couplings translate a reference.
 
     ``conditions`` hold by side a JMESPath expression over that side's fields: only where it holds
-    does a reference lead into this mapping. No condition: it may always.
+    does a reference lead into this mapping. No condition: it may always. ``by`` names by side the
+    field that references hold; the key where it names none.
     """
 
     mapping: str
-    conditions: abc.Mapping[Side, Text] = field(default_factory=dict)
+    conditions: abc.Mapping[Side, Text] = field(default_factory=dict, hash=False)
+    by: abc.Mapping[Side, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

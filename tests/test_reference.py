@@ -60,6 +60,7 @@ def of_mappings() -> Iterator[tuple[str, str, str]]:
         ("mapping", MAPPING["properties"]),
         *((name, named[name]["properties"]) for name in ("side", "pair", "conflict", "template")),
         ("field", named["field"]["properties"]),
+        ("lookup", named["lookup"]["properties"]),
         ("joined", joined["properties"]),
         ("computed", computed["properties"]),
         ("transform", given["properties"]),

@@ -41,7 +41,8 @@ class Given:
     """What there is before the run.
 
     ``coupled`` are the keys, left first, of records that were in step; ``changed`` was done to
-    them since, ``deleted`` are gone since. ``links`` are the pairs of keys of other mappings.
+    them since, ``deleted`` are gone since. ``links`` are the pairs of keys of other mappings;
+    ``named`` their records, by system and entity, that references name by another field.
     """
 
     records: abc.Mapping[Side, tuple[Record, ...]]
@@ -49,6 +50,7 @@ class Given:
     changed: abc.Mapping[Side, tuple[Record, ...]]
     deleted: abc.Mapping[Side, tuple[str, ...]]
     links: abc.Mapping[str, tuple[tuple[str, str], ...]]
+    named: tuple[tuple[str, str, Record], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,8 @@ async def _walked(
         for side in Side:
             for record in case.given.records[side]:
                 sides[side].put(mapping.type(side).name, record.key, **record.values)
+        for system, entity, record in case.given.named:
+            systems[system].put(entity, record.key, **record.values)
         await _couple(store, mapping, systems, case)
         _edit(mapping, sides, case)
         session = run.Session(
@@ -114,6 +116,8 @@ async def _walked(
             report = run.found(made.header)
             if not run.nothing_to_do(made):
                 report = await run.carry_out(session, made)
+    for system, entity, record in case.given.named:  # only to be found: nobody expects it
+        systems[system].remove(entity, record.key)
     refused = tuple((_keys(failure.action), failure.message) for failure in report.failures)
     return Outcome(
         systems=sides, actions=actions, failures=refused, counts=report.counters[mapping.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runner import shipped
@@ -14,6 +15,7 @@ from runner.connectors.memory import new_key
 from runner.errors import ConfigError, Location, Problem, nearest
 from runner.model import Side
 from runner.plan import Kind
+from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
     from collections import abc
@@ -108,7 +110,7 @@ class _Binding:
         helpers: dict[tuple[str, str], EntityType] = {}
         for name in sorted(looked_up):
             other = self._project.mapping(name)
-            found = types_of(other, self._likenesses, {})
+            found = self._with(types_of(other, self._likenesses, {}), self._by(name))
             helpers |= {
                 (other.entity(side).system, other.entity(side).entity): found[side] for side in Side
             }
@@ -200,16 +202,18 @@ class _Binding:
         tied = {
             side: {keys[pair[0 if side is Side.LEFT else 1]] for pair in coupled} for side in Side
         }
+        named: list[tuple[str, str, Record]] = []
         return Given(
             records={side: tuple(taken[side].values()) for side in Side},
             coupled=tuple((keys[left], keys[right]) for left, right in coupled),
             changed=self._changed(value.get("changed", {}), (*path, "changed"), tied),
             deleted=self._deleted(value.get("deleted", {}), (*path, "deleted"), tied),
             links={
-                name: self._links(value[name], (*path, name), name, looked_up)
+                name: self._links(value[name], (*path, name), name, looked_up, taken, named)
                 for name in value
                 if name not in (*self._sides, *_GIVEN, *strange)
             },
+            named=tuple(named),
         )
 
     def _take(self, side: Side, told: dict[str, Any], path: Path, taken: dict[str, Record]) -> str:
@@ -276,16 +280,45 @@ class _Binding:
             hint = nearest(key, tied) or "records that are not coupled are given as they are now"
             self._say(path, f"no coupled record here has the key '{key}'", hint, key=on_key)
 
+    def _by(self, name: str) -> abc.Mapping[Side, str]:
+        """Return what names the records of another mapping in the references of this one."""
+        lookups = (lookup for rule in self._mapping.fields for lookup in rule.lookups)
+        return next((lookup.by for lookup in lookups if lookup.mapping == name), {})
+
+    def _with(
+        self, types: abc.Mapping[Side, EntityType], by: abc.Mapping[Side, str]
+    ) -> dict[Side, EntityType]:
+        """Add fields that nobody else names: texts."""
+        return {
+            side: replace(
+                entity,
+                fields={
+                    **{n: FieldType(name=n, type=Type.TEXT) for n in (by.get(side, ""),) if n},
+                    **entity.fields,
+                },
+            )
+            for side, entity in types.items()
+        }
+
     def _links(
-        self, value: Any, path: Path, name: str, looked_up: abc.Collection[str]
+        self,
+        value: Any,
+        path: Path,
+        name: str,
+        looked_up: abc.Collection[str],
+        records: abc.Mapping[Side, abc.Collection[str]],
+        named: list[tuple[str, str, Record]],
     ) -> tuple[tuple[str, str], ...]:
+        """Bind pairs of another mapping, each told by what the references of this one hold."""
         if name not in looked_up:
             what = f"{self._mapping.name} looks nothing up in {name}"
             self._say(path, what, "it has no effect here: take it out", key=True)
             return ()
         other = self._project.mapping(name)
-        types = types_of(other, self._likenesses, {})
+        by = self._by(name)
+        types = self._with(types_of(other, self._likenesses, {}), by)
         systems = tuple(other.entity(side).system for side in Side)
+        taken = {side: set(records[side]) for side in Side}
         found = []
         for n, pair in enumerate(value):
             at = (*path, n)
@@ -297,11 +330,19 @@ class _Binding:
                 continue
             keys = []
             for side, system in zip(Side, systems, strict=True):
-                field = types[side].fields[types[side].key]
+                entity = types[side]
+                field = entity.fields[by.get(side, entity.key)]
                 try:
-                    keys.append(shown(typed(pair[system], field)) or "")
+                    key = shown(typed(pair[system], field)) or ""
                 except ValueError as error:
                     self._say((*at, system), f"the key is {error}")
+                    continue
+                if side in by:
+                    held, key = key, new_key(entity, taken[side])
+                    record = Record(key=key, values={entity.key: key, field.name: held})
+                    named.append((system, entity.name, record))
+                taken[side].add(key)
+                keys.append(key)
             found.append((keys[0], keys[-1]) if keys else ("", ""))
         return tuple(found)
 

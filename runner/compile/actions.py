@@ -25,9 +25,11 @@ from runner.dialect import text
 from runner.model import RECORDS, DeleteConflict, Side
 
 if TYPE_CHECKING:
+    from collections import abc
+
     from runner.compile.creates import Creates
     from runner.compile.fields import CompiledField
-    from runner.model import Mapping
+    from runner.model import Lookup, Mapping
 
 NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
 _ERRORS = "list_filter(list_concat(fields, later), lambda f: f.verdict = 'error')"
@@ -43,7 +45,7 @@ class Actions:
     mapping: Mapping
     fields: tuple[CompiledField, ...]
     creates: Creates
-    lookups: dict[str, str]
+    lookups: abc.Mapping[Lookup, str]
 
     @property
     def _tables(self) -> Tables:

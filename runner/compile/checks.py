@@ -11,6 +11,7 @@ from runner.compile.fields import unfit
 from runner.compile.snapshot import asks_when
 from runner.errors import Problem, nearest
 from runner.model import Side
+from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections import abc
@@ -46,6 +47,23 @@ def find_faults(
             continue
         yield from unknown_field(given["by"], entity, step.at)
         yield from unknown_field(given["take"], entity, step.at)
+
+
+def lookup_faults(
+    mapping: Mapping,
+    others: abc.Mapping[str, Mapping],
+    types: abc.Mapping[tuple[str, str], EntityType],
+) -> abc.Iterator[Problem]:
+    """Say which fields that references hold do not exist where they lead."""
+    for rule, lookup in ((r, lookup) for r in mapping.fields for lookup in r.lookups):
+        for side, name in lookup.by.items():
+            there, here = others[lookup.mapping].entity(side), mapping.entity(side)
+            if (there.system, there.entity) in types:
+                yield from unknown_field(name, types[there.system, there.entity], rule.at)
+            field = types[here.system, here.entity].fields.get(rule.name(side))
+            if field is not None and field.type is Type.REFERENCE:
+                what = f"'{field.name}' refers to records by their keys"
+                yield Problem(rule.at, what, f"take {here.system} out of `by`")
 
 
 def side_faults(

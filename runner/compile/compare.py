@@ -27,8 +27,10 @@ from runner.model import (
 )
 
 if TYPE_CHECKING:
+    from collections import abc
+
     from runner.compile.fields import CompiledField
-    from runner.model import Mapping
+    from runner.model import Lookup, Mapping
 
 _CONFLICT = {
     UpdateConflict.FAIL: "'conflict'",
@@ -217,10 +219,10 @@ def cast(field: CompiledField, to: Side) -> str:
     return dialect.cast(field.carried(to), field.kind(to))
 
 
-def links(fields: tuple[CompiledField, ...], tables: dict[str, str], *rows: Side) -> str:
+def links(fields: tuple[CompiledField, ...], tables: abc.Mapping[Lookup, str], *rows: Side) -> str:
     """SQL of the joins that lookups need: from each row given to the key across."""
     return "\n".join(
-        f"    LEFT JOIN {tables[lookup.mapping]} {(alias := field.alias(row.other, n))} "
+        f"    LEFT JOIN {tables[lookup]} {(alias := field.alias(row.other, n))} "
         f"ON {alias}.{row.value}_key = {text_of(field, row)}"
         for field in fields
         for n, lookup in enumerate(field.rule.lookups)

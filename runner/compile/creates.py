@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections import abc
 
     from runner.compile.fields import CompiledField
-    from runner.model import Mapping, Template
+    from runner.model import Lookup, Mapping, Template
     from runner.wire import EntityType
 
 
@@ -44,7 +44,7 @@ class Creates:
     types: abc.Mapping[Side, EntityType]
     client_keys: frozenset[Side]
     seed: str
-    lookups: dict[str, str]
+    lookups: abc.Mapping[Lookup, str]
 
     def restores(self, side: Side) -> bool:
         """Whether records that were deleted on that side are made anew."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from runner import dialect
 from runner.compile import match
 from runner.compile.actions import Actions, coupled_links
-from runner.compile.checks import find_faults, missing_entities, side_faults
+from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of
-from runner.compile.snapshot import reading, sought
+from runner.compile.lookups import links_of, sought
+from runner.compile.snapshot import reading
 from runner.compile.tables import COUPLING, Tables
 from runner.errors import ConfigError, Problem
 from runner.model import BaseColumn, Side
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections import abc
 
     from runner.compile.fields import CompiledField
-    from runner.compile.snapshot import Reading, Sought
+    from runner.compile.lookups import Sought
+    from runner.compile.snapshot import Reading
     from runner.model import Mapping, Project
     from runner.wire import Capabilities, EntityType
 
@@ -196,6 +198,7 @@ def compile_project(
     looked_up = {name for mapping in project.mappings for name in mapping.refers_to}
     compiled: list[CompiledMapping] = []
     problems: list[Problem] = []
+    others = {mapping.name: mapping for mapping in project.mappings}
     for mapping in project.mappings:
         missing = tuple(missing_entities(mapping, types))
         if missing:
@@ -206,7 +209,12 @@ def compile_project(
         )
         fields, faults = fields_of(mapping, left, right)
         both = {Side.LEFT: left, Side.RIGHT: right}
-        faults = (*faults, *side_faults(mapping, fields, both), *find_faults(mapping, types))
+        faults = (
+            *faults,
+            *side_faults(mapping, fields, both),
+            *find_faults(mapping, types),
+            *lookup_faults(mapping, others, types),
+        )
         if faults:
             problems += faults
             continue
@@ -226,11 +234,8 @@ def _compiled(
 ) -> CompiledMapping:
     ends = {side: mapping.entity(side) for side in Side}
     both = {side: types[end.system, end.entity] for side, end in ends.items()}
-    lookups = {
-        lookup.mapping: Tables(lookup.mapping).links
-        for field in fields
-        for lookup in field.rule.lookups
-    }
+    others = {other.name: other for other in project.mappings}
+    lookups = links_of(mapping, others)
     systems = [project.system(mapping.entity(side).system) for side in Side]
     creates = Creates(
         mapping=mapping,
@@ -250,7 +255,7 @@ def _compiled(
         left=both[Side.LEFT],
         right=both[Side.RIGHT],
         readings={side: reading(mapping, side, fields, both) for side in Side},
-        sought=sought(mapping, types),
+        sought=sought(mapping, others, types),
         key_sources={side: creates.key_source(side) for side in Side if creates.possible(side)},
         base=tuple(_base_column(field, side) for field in fields for side in Side),
         _actions=Actions(mapping=mapping, fields=fields, creates=creates, lookups=lookups),

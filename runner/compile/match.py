@@ -16,10 +16,11 @@ from runner.transform.convert import TEXTUAL
 from runner.wire import Type
 
 if TYPE_CHECKING:
+    from collections import abc
     from collections.abc import Iterator, Sequence
 
     from runner.compile.fields import CompiledField
-    from runner.model import Mapping, MatchPair
+    from runner.model import Lookup, Mapping, MatchPair
     from runner.wire import EntityType
 
 
@@ -44,7 +45,7 @@ def criteria(
     mapping: Mapping,
     fields: tuple[CompiledField, ...],
     types: dict[Side, EntityType],
-    lookups: dict[str, str],
+    lookups: abc.Mapping[Lookup, str],
 ) -> Iterator[str]:
     """Yield one statement a criterion: pairs among records that nothing claims yet.
 

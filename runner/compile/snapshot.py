@@ -9,7 +9,6 @@ from runner import dialect, expression
 from runner.compile import values
 from runner.compile.tables import ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED
 from runner.model import Side, UpdateConflict
-from runner.transform import found_in
 from runner.wire import Type, WireQuery
 
 if TYPE_CHECKING:
@@ -99,42 +98,6 @@ FROM (SELECT *{made} FROM (
         if shown not in self.columns:
             return "NULL"
         return values.as_text(dialect.name(shown), self.entity.fields[shown].type)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """An entity that values are looked up in: how it is read, and its table."""
-
-    system: str
-    query: WireQuery
-    columns: abc.Mapping[str, Type]
-    table: str
-
-    def statement(self, source: str) -> str:
-        """Turn its raw rows into canonical texts."""
-        columns = ", ".join(
-            f"{values.as_text(values.canonical(dialect.name(n), k), k)} AS {dialect.name(n)}"
-            for n, k in self.columns.items()
-        )
-        return f"CREATE OR REPLACE TABLE {self.table} AS SELECT {KEY}, {columns} FROM {source}"
-
-
-def sought(mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]) -> tuple[Sought, ...]:
-    """Name what a mapping's transforms look into, each field of an entity once."""
-    wanted: dict[tuple[str, str], list[str]] = {}
-    for step in (step for rule in mapping.fields for step in rule.finds):
-        given = {name: str(value) for name, value in step.arguments}
-        names = wanted.setdefault((given["system"], given["entity"]), [])
-        names += [given["by"], given["take"]]
-    return tuple(
-        Sought(
-            system=system,
-            query=WireQuery(entity=entity, fields=tuple(dict.fromkeys(names))),
-            columns={n: types[system, entity].fields[n].type for n in dict.fromkeys(names)},
-            table=found_in(system, entity),
-        )
-        for (system, entity), names in wanted.items()
-    )
 
 
 SCOPE = "#scope"

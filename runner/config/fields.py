@@ -359,19 +359,26 @@ class FieldBinder:
                 yield step
 
     def _lookups(self, told: Any, path: Path) -> Iterator[Lookup]:
-        for n, item in enumerate([told] if isinstance(told, str) else told):
+        for n, item in enumerate(told if isinstance(told, list) else [told]):
             if isinstance(item, str):
                 yield Lookup(mapping=item)
                 continue
-            at = (*path, n, "when")
-            conditions = {}
-            for name, text in item.get("when", {}).items():
-                if name not in self.sides:
-                    hint = nearest(name, self.sides)
-                    self._say((*at, name), f"there is no system '{name}' here", hint, key=True)
-                    continue
-                conditions[self._side(name)] = self._expression(text, (*at, name))
-            yield Lookup(mapping=item["mapping"], conditions=conditions)
+            at = path if isinstance(told, dict) else (*path, n)
+            conditions = {
+                side: self._expression(text, (*at, "when", self._name(side)))
+                for side, text in self._sided(item.get("when", {}), (*at, "when"))
+            }
+            by = dict(self._sided(item.get("by", {}), (*at, "by")))
+            yield Lookup(mapping=item["mapping"], conditions=conditions, by=by)
+
+    def _sided(self, told: dict[str, str], path: Path) -> Iterator[tuple[Side, str]]:
+        """Bind what is said by system."""
+        for name, text in told.items():
+            if name in self.sides:
+                yield self._side(name), text
+            else:
+                hint = nearest(name, self.sides)
+                self._say((*path, name), f"there is no system '{name}' here", hint, key=True)
 
     def _values(
         self, value: dict[str, Any], path: Path, direction: Direction

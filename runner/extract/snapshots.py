@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runner.compile import CompiledMapping
-    from runner.compile.snapshot import Sought
+    from runner.compile.lookups import Sought
     from runner.connectors.protocol import Connector
     from runner.events import Tell
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from runner.sandbox.business_central import cascades
 from runner.sandbox.business_central import rules as business_central_rules
 from runner.sandbox.business_central.metadata import entities
 from runner.sandbox.dataverse import rules as dataverse_rules
@@ -92,6 +93,14 @@ def business_central(store: Store, folder: Path | None) -> None:
             store.put(
                 name, known.lower(), business_central_rules.inserted(store, entity, body, _SEEDED)
             )
+    told = {row["customer"]: row["contact"] for row in _rows(folder, cascades.LINKS)}
+    numbers = {row.body["number"]: row for row in store.rows("contacts")}
+    for customer in list(store.rows("customers")):
+        contact = numbers.get(told.get(customer.body["number"], ""))
+        if contact is not None:
+            cascades.link(store, customer, contact)
+        else:
+            cascades.company_contact(store, customer, _SEEDED)
 
 
 def _rows(folder: Path | None, name: str) -> Iterator[dict[str, str]]:

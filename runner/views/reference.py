@@ -40,6 +40,7 @@ def _of_mappings(schema: Schema) -> Iterator[str]:
         ("Conflicts", named["conflict"]),
         ("Templates", named["template"]),
         ("Fields", named["field"]),
+        ("Lookups", named["lookup"]),
     ):
         yield _section(title, part["description"], part["properties"], schema)
     told = "Instead of a field, one side may be made of several, joined or computed."

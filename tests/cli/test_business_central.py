@@ -15,46 +15,27 @@ FILES = {
 systems:
   bc: {connector: business_central, url: "sandbox:bc", company: CRONUS UK Ltd., seed: data/bc}
   crm: {connector: dataverse, url: "sandbox:crm", seed: data/crm}
-""",
-    "mappings/currencies.yaml": """
-mapping: currencies
-direction: bc -> crm
-bc: {entity: currencies, key: id, label: code}
-crm: {entity: transactioncurrencies, key: transactioncurrencyid, label: currencyname}
-match: [{bc: code, crm: isocurrencycode}]
-fields:
-  - {bc: code, crm: isocurrencycode}
-  - {bc: displayName, crm: currencyname}
-  - {bc: symbol, crm: currencysymbol, blank: keep}
-defaults:
-  crm: {currencysymbol: "¤", currencyprecision: 2, exchangerate: 1}
-""",
-    "mappings/customers.yaml": """
-mapping: customers
-direction: both
-bc: {entity: customers, key: id, label: number}
-crm: {entity: accounts, key: accountid, filter: "customertypecode == `3`"}
-match: [{bc: number, crm: accountnumber}, {bc: displayName, crm: name, case: ignore}]
-fields:
-  - {bc: number, crm: accountnumber}
-  - {bc: displayName, crm: name}
-  - {bc: addressLine1, crm: address1_line1}
-  - {bc: city, crm: address1_city}
-  - {bc: phoneNumber, crm: telephone1}
-  - {bc: website, crm: websiteurl, too_long: truncate}
-  - {bc: creditLimit, crm: creditlimit, round: 2, direction: bc -> crm}
-  - {bc: currencyId, crm: transactioncurrencyid, lookup: currencies, blank: keep,
-     unresolved: {bc: keep}}
-  - {crm: customertypecode, constant: 3, direction: bc -> crm}
+mappings: ["standard:bc-sales"]
 """,
     "data/bc/currencies.csv": "code,displayName,symbol\nDKK,Danish krone,kr\n",
-    "data/bc/customers.csv": "number,displayName,city,creditLimit,currencyCode\n"
-    "10000,Adatum,London,10.5,\n20000,Trey,Bath,,DKK\n",
+    "data/bc/salespeoplePurchasers.csv": "code,displayName,email\nJO,Jim Olive,jo@x.example\n"
+    "PS,Peter Saddow,ps@x.example\n",
+    "data/bc/customers.csv": "number,displayName,city,creditLimit,currencyCode,salespersonCode\n"
+    "10000,Adatum,London,10.5,,JO\n20000,Trey,Bath,,DKK,PS\n",
+    # Person 1 is at Adatum, whose company contact is 2.
+    "data/bc/contacts.csv": "number,type,displayName,companyNumber,email\n"
+    "CT1,Person,Ann Marie Beebe,CT2,ann@adatum.example\nCT2,Company,Adatum,CT2,\n",
+    "data/bc/contactBusinessRelations.csv": "customer,contact\n10000,CT2\n",
     # The base currency of Sales is the local one of Business Central, which is no record there.
     "data/crm/transactioncurrencies.csv": "isocurrencycode,currencyname,currencysymbol,"
     "currencyprecision,exchangerate\nGBP,Pound,£,2,1\n",
-    "data/crm/accounts.csv": "name,customertypecode,address1_city,accountnumber\n"
-    "Adatum,3,London,10000\nNew in Sales,3,Leeds,s-1\nProspect,,York,\n",
+    "data/crm/systemusers.csv": "systemuserid,fullname,internalemailaddress,isdisabled,islicensed,"
+    "isintegrationuser\n"
+    "11111111-1111-4111-8111-111111111111,Jim Olive,JO@x.example,false,true,false\n"
+    "22222222-2222-4222-8222-222222222222,Peter Saddow,ps@x.example,false,true,false\n",
+    "data/crm/accounts.csv": "name,customertypecode,address1_city,accountnumber,ownerid\n"
+    "Adatum,3,London,10000,11111111-1111-4111-8111-111111111111\n"
+    "New in Sales,3,Leeds,s-1,22222222-2222-4222-8222-222222222222\nProspect,,York,,\n",
 }
 
 
@@ -68,14 +49,26 @@ def test_both_ways_and_then_nothing(tmp_path: Path) -> None:
     ping = made.run("ping")
     assert ping.exit_code == ExitCode.DONE
     assert "(company CRONUS UK Ltd.)" in ping.stdout
+    assert "All 26 cases passed." in made.run("test").stdout
     first = made.run("apply", "--yes")
     assert first.exit_code == ExitCode.DONE, first.output
+    contacts = made.crm("GET", "/contacts?$select=firstname,lastname,_parentcustomerid_value")
+    (ann,) = contacts["value"]
+    assert (ann["firstname"], ann["lastname"]) == ("Ann Marie", "Beebe")
+    # The contacts that Business Central keeps for the new companies are coupled once both stand.
+    second = made.run("apply", "--yes")
+    assert "2 to couple" in second.stdout, second.output
     again = made.run("apply", "--yes")
     assert again.exit_code == ExitCode.DONE, again.output
     assert "No changes." in again.stdout, again.output
-    accounts = made.crm("GET", "/accounts?$select=name,accountnumber,_transactioncurrencyid_value")
+    accounts = made.crm(
+        "GET", "/accounts?$select=name,accountnumber,_ownerid_value,_transactioncurrencyid_value"
+    )
     assert len(accounts["value"]) == 4
     found = {row["name"]: row for row in accounts["value"]}
     assert found["Adatum"]["accountnumber"] == "10000"
     assert found["Trey"]["_transactioncurrencyid_value"]
+    # By the salesperson's code, which is not what Business Central knows the record by.
+    assert found["Trey"]["_ownerid_value"] == "22222222-2222-4222-8222-222222222222"
+    assert ann["_parentcustomerid_value"] == found["Adatum"]["accountid"]
     assert found["New in Sales"]["accountnumber"] in ("s-1", "S-1")

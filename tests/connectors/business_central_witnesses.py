@@ -8,7 +8,7 @@ import pytest
 
 from runner.connectors.line.patience import Patience
 from runner.errors import SystemUnavailableError
-from runner.wire import Written
+from runner.wire import WireQuery, Written
 from tests.connectors.systems import BC, rows, written
 from tests.connectors.witnesses import (
     Check,
@@ -81,6 +81,16 @@ async def many_go_together(opened: Opened) -> None:
     await connector.close()
 
 
+async def a_customer_comes_with_a_contact(opened: Opened) -> None:
+    connector, _, _ = opened()
+    await connector.describe(["customers", "contacts"])
+    contacts = WireQuery(entity="contacts", fields=("displayName",))
+    before = len(await rows(connector, contacts))
+    await written(connector, BC.fresh(BC.other.lower()))
+    assert len(await rows(connector, contacts)) == before + 1
+    await connector.close()
+
+
 async def a_busy_server_is_waited_for(opened: Opened) -> None:
     at: list[Time] = []
 
@@ -107,4 +117,5 @@ BUSINESS_CENTRAL_CHECKS: tuple[Check, ...] = (
     Position("misleads", (True, False), many_go_together),
     Position("requests", (6_000, 5), a_busy_server_is_waited_for),
     Position("internal_links", (False, True), every_row_comes),
+    Rule("cascades", a_customer_comes_with_a_contact, off=False),
 )

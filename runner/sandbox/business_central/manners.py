@@ -18,7 +18,8 @@ class BusinessCentralManners:
     ``encodes_options``, ``enumerations`` (options have types in ``$metadata``),
     ``local_currency`` (what a blank code stands for), ``across`` (``or`` over fields, F14),
     ``most_operations`` of a batch, ``misleads`` (a rolled back batch still tells of 201s),
-    ``requests`` in five minutes, ``internal_links`` (next links name a host of its own network).
+    ``requests`` in five minutes, ``internal_links`` (next links name a host of its own network),
+    ``cascades`` (between customers and the contacts of their companies).
     """
 
     client_ids: bool = True
@@ -34,3 +35,4 @@ class BusinessCentralManners:
     misleads: bool = True
     requests: int = 6_000
     internal_links: bool = False
+    cascades: bool = True

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from runner.sandbox import filters, seeds, store
 from runner.sandbox.answers import Call, Refusal, answer, key_values, number, options, respond
-from runner.sandbox.business_central import rules
+from runner.sandbox.business_central import cascades, rules
 from runner.sandbox.business_central.batch import batch
 from runner.sandbox.business_central.manners import BusinessCentralManners
 from runner.sandbox.business_central.metadata import Entity, entities, metadata
@@ -212,7 +212,10 @@ class Server:
             if taken is not None:
                 raise rules.same_key(entity, natural)
         body = rules.written(self.store, entity, {**row.body, **given}, self.there.now())
-        return self._entity(200, entity, self.store.put(entity.name, key, body))
+        put = self.store.put(entity.name, key, body)
+        if self.there.manners.cascades:
+            cascades.follow(self.store, entity, put, row, self.there.now())
+        return self._entity(200, entity, put)
 
     def _insert(self, entity: Entity) -> Response:
         given = rules.values(self.store, entity, self.call.json(_BAD), self.there.manners)
@@ -223,6 +226,8 @@ class Server:
             raise rules.same_key(entity, key)
         body = rules.inserted(self.store, entity, given, self.there.now())
         row = self.store.put(entity.name, key, body)
+        if entity.name == "customers" and self.there.manners.cascades:
+            cascades.company_contact(self.store, row, self.there.now())
         place = f"{self.call.root}/companies({COMPANY_ID})/{entity.name}({key})"
         return self._entity(201, entity, row, Location=place)
 

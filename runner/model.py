@@ -186,6 +186,14 @@ class System:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """A JMESPath condition that records must fulfil, and what is said of those that do not."""
+
+    when: Text
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
     """One side of a mapping: a record type of a system.
 
@@ -195,7 +203,9 @@ class Entity:
     the mapping whose new records the system itself adds one of these to. ``new_key`` is the pattern
     of keys for new records where the system has no number series: ``{number}`` stands for the first
     free number. ``label`` names the field that people know a
-    record by; empty leaves it to the system's own.
+    record by; empty leaves it to the system's own. ``requires`` is what every record that takes
+    part must fulfil, ``same_per`` pairs fields that must be the same in all records that share
+    the other.
     """
 
     system: str
@@ -207,7 +217,14 @@ class Entity:
     label: str = ""
     one_per: str = ""
     comes_with: str = ""
+    requires: tuple[Requirement, ...] = ()
+    same_per: tuple[tuple[str, str], ...] = ()
     at: Location
+
+    @property
+    def picky(self) -> bool:
+        """Whether some records are set aside, however well they match."""
+        return bool(self.one_per or self.requires or self.same_per)
 
 
 Constant = str | int | float | bool
@@ -256,12 +273,14 @@ class Lookup:
 
     ``conditions`` hold by side a JMESPath expression over that side's fields: only where it holds
     does a reference lead into this mapping. No condition: it may always. ``by`` names by side the
-    field that references hold; the key where it names none.
+    field that references hold; the key where it names none. ``for_blank`` names by side the
+    record, by its key there, that a blank reference means.
     """
 
     mapping: str
     conditions: abc.Mapping[Side, Text] = field(default_factory=dict, hash=False)
     by: abc.Mapping[Side, str] = field(default_factory=dict, hash=False)
+    for_blank: abc.Mapping[Side, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +310,8 @@ class FieldMapping:
     sides keep, rounded half away from zero; ``None`` leaves it to the systems. ``values``
     translates value by value to the right, ``values_back`` to the left, both as pairs of left and
     right (empty: as it is). ``zone`` is the time zone in which
-    a date and an instant are the same day.
+    a date and an instant are the same day. ``optional``: where a system has no such field, the
+    entry is left out.
     """
 
     left: str = ""
@@ -312,6 +332,7 @@ class FieldMapping:
     to_right: Arrival = AS_IT_IS
     conflict: UpdateConflict = UpdateConflict.FAIL
     drift: Drift = Drift.OVERWRITE
+    optional: bool = False
     at: Location
 
     def name(self, side: Side) -> str:
@@ -323,6 +344,10 @@ class FieldMapping:
         """The steps that look into another entity."""
         steps = (*self.to_left.steps, *self.to_right.steps)
         return tuple(step for step in steps if step.name == "find")
+
+    def blank_means(self, side: Side) -> bool:
+        """Whether a blank reference of that side names a record."""
+        return any(side in lookup.for_blank for lookup in self.lookups)
 
     def made(self, side: Side) -> Computed | Joined | None:
         """What the value of that side is made of; ``None`` where it is a field or a constant."""

@@ -142,6 +142,12 @@ def _named(mapping: Mapping, side: Side) -> tuple[str, ...]:
         *(expression.fields_of(expression.parse(rule.filter.text)) if rule.filter else ()),
         *(name for template in mapping.templates.get(side, ()) for name, _ in template.values),
         rule.one_per,
+        *(name for pair in rule.same_per for name in pair),
+        *(
+            name
+            for requirement in rule.requires
+            for name in expression.fields_of(expression.parse(requirement.when.text))
+        ),
     )
     return tuple(dict.fromkeys(name for name in names if name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner import dialect
+from runner import dialect, expression
 from runner.compile import compare, values
 from runner.compile.changes import change
 from runner.compile.changes import judged as changed
@@ -79,27 +79,67 @@ FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.RIGHT)}) 
     ON r.{KEY} = c.right_key
 WHERE status <> 'unchanged'"""
 
-    def crowded(self, side: Side) -> str:
-        """Set aside records of which there may be one only, and are several (``one_per``)."""
-        tables, field = self._tables, dialect.name(self.mapping.entity(side).one_per)
-        return f"""CREATE TABLE {tables.crowded(side)} AS
-SELECT s.{KEY} AS "key", s.{field} AS "of" FROM {tables.snapshot(side)} s
-WHERE s.{IN_SCOPE} AND s.{field} IN (
-    SELECT {field} FROM {tables.snapshot(side)} WHERE {IN_SCOPE}
-    GROUP BY {field} HAVING count(*) > 1);
-UPDATE {tables.status} SET status = 'crowded ' || status
-WHERE {side.value}_key IN (SELECT "key" FROM {tables.crowded(side)})"""
+    def set_aside(self, side: Side) -> str:
+        """Set aside records that are not as the mapping wants them, and whom they belong to.
 
-    def _crowds(self, side: Side) -> str:
-        entity, table = self.mapping.entity(side), self._tables.crowded(side)
-        keys = [
-            f'min("key") AS {s.value}_key' if s is side else f"NULL AS {s.value}_key" for s in Side
-        ]
-        what = text(f" {entity.entity} have the same {entity.one_per}, and one may: ")
-        return f"""SELECT 'error' AS kind, NULL AS side, {", ".join(keys)}, NULL AS label,
-    NULL AS etag, count(*) || {what} || string_agg("key", ', ' ORDER BY "key") AS reason,
-    {text("delete the ones too many")} AS hint, {NO_FIELDS} AS fields
-FROM {table} GROUP BY "of" """
+        That is several where one may be (``one_per``), different where they must be the same
+        (``same_per``), or short of what is required. Matches were found before, so that nothing is
+        created beside a record that is set aside.
+        """
+        tables = self._tables
+        mine, other = f"{side.value}_key", f"{side.other.value}_key"
+        aside = f'SELECT "key" FROM {tables.aside(side)}'
+        found = f"SELECT {other} FROM {tables.found} WHERE {mine} IN ({aside})"
+        unwanted = " UNION ALL ".join(self._unwanted(side))
+        return f"""CREATE TABLE {tables.aside(side)} AS
+SELECT * FROM ({unwanted}) u("key", head, reason, hint);
+UPDATE {tables.status} SET status = 'aside ' || status
+WHERE NOT starts_with(status, 'aside ') AND ({mine} IN ({aside}) OR {other} IN ({found}));
+DELETE FROM {tables.found} WHERE {mine} IN ({aside})"""
+
+    def _unwanted(self, side: Side) -> list[str]:
+        """Select keys, the key that speaks for the group, and what is wrong with it."""
+        end, snapshot = self.mapping.entity(side), self._tables.snapshot(side)
+        kept, parts = f"FROM {snapshot} WHERE {IN_SCOPE}", []
+        if end.one_per:
+            what = text(f" {end.entity} have the same {end.one_per}, and one may: ")
+            parts.append(
+                f"""SELECT unnest(keys), keys[1],
+    len(keys) || {what} || array_to_string(keys, ', '), {text("delete the ones too many")}
+FROM (SELECT list({KEY} ORDER BY {KEY}) AS keys {kept}
+      AND {dialect.name(end.one_per)} IS NOT NULL GROUP BY {dialect.name(end.one_per)})
+WHERE len(keys) > 1"""
+            )
+        for field, per in end.same_per:
+            held, shared = (f"CAST({dialect.name(n)} AS VARCHAR)" for n in (field, per))
+            what = text(f" {end.entity} share the {per} ")
+            parts.append(
+                f"""SELECT unnest(keys), keys[1],
+    len(keys) || {what} || per || {text(f" and differ in {field}: ")} || told,
+    {text(f"let {field} be the same in all of them")}
+FROM (SELECT list({KEY} ORDER BY {KEY}) AS keys, any_value({shared}) AS per,
+        count(DISTINCT coalesce({held}, '')) AS many,
+        array_to_string(list_sort(list(DISTINCT coalesce({held}, 'blank'))), ', ') AS told {kept}
+      AND {dialect.name(per)} IS NOT NULL GROUP BY {dialect.name(per)})
+WHERE many > 1"""
+            )
+        for requirement in end.requires:
+            condition = expression.to_sql(
+                expression.parse(requirement.when.text),
+                lambda name: (dialect.name(name), self.creates.types[side].fields[name].type),
+            )
+            parts.append(
+                f"""SELECT {KEY}, {KEY}, {text(requirement.says)},
+    {text("correct it; the next run tries again")} {kept} AND NOT coalesce({condition}, FALSE)"""
+            )
+        return parts
+
+    def _set_aside(self, side: Side) -> str:
+        table = self._tables.aside(side)
+        keys = [f"head AS {s.value}_key" if s is side else f"NULL AS {s.value}_key" for s in Side]
+        return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)}, NULL AS label,
+    NULL AS etag, reason, hint, {NO_FIELDS} AS fields
+FROM {table}"""
 
     def undecided(self) -> str:
         """Set aside records whose last create nobody knows the outcome of."""
@@ -333,7 +373,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
                   hint=text("delete the one too many, or couple it by hand")),
         ]  # fmt: skip
         parts += [self._deleted(side) for side in Side]
-        parts += [self._crowds(side) for side in Side if self.mapping.entity(side).one_per]
+        parts += [self._set_aside(side) for side in Side if self.mapping.entity(side).picky]
         parts.append(
             f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
     NULL AS etag,

@@ -37,7 +37,11 @@ def find_faults(
     mapping: Mapping, types: abc.Mapping[tuple[str, str], EntityType]
 ) -> abc.Iterator[Problem]:
     """Say which entities and fields that values are looked up in do not exist."""
-    for step in (step for rule in mapping.fields for step in rule.finds):
+    for rule, step in ((r, found) for r in mapping.fields for found in r.finds):
+        source = Side.LEFT if rule.direction.to(Side.RIGHT) else Side.RIGHT
+        end = mapping.entity(source)
+        unless = str(dict(step.arguments).get("unless", ""))
+        yield from unknown_field(unless, types[end.system, end.entity], step.at)
         given = {name: str(value) for name, value in step.arguments}
         entity = types.get((given["system"], given["entity"]))
         if entity is None:
@@ -75,7 +79,10 @@ def side_faults(
         rule = mapping.entity(side)
         yield from unknown_field(rule.key, entity, rule.at)
         yield from unknown_field(rule.label, entity, rule.at)
-        yield from unknown_field(rule.one_per, entity, rule.at)
+        for name in (rule.one_per, *(name for pair in rule.same_per for name in pair)):
+            yield from unknown_field(name, entity, rule.at)
+        for requirement in rule.requires:
+            yield from _condition("require", requirement.when, entity)
         if asks_when(mapping) and not entity.modified:
             what = f"{entity.name} does not tell when a record changed, and `newest` needs it"
             yield Problem(mapping.at, what, "let one side be preferred")

@@ -135,7 +135,8 @@ class Judge:
         source = field.end(to.other)
         name = source.name if source else "the constant"
         quote = text("'")
-        said = f"{text(f'{name} ')} || {quote} || {text_of(field, to.other)} || {quote} || "
+        held = f"coalesce({text_of(field, to.other)}, '')"
+        said = f"{text(f'{name} ')} || {quote} || {held} || {quote} || "
         found = []
         unresolved = rule.to(to).unresolved
         if rule.lookups and unresolved is Unresolved.FAIL:
@@ -161,6 +162,8 @@ class Judge:
         """SQL that says whether a value has no translation: not coupled, not listed."""
         if field.rule.values:
             return field.untranslated(to)
+        if field.rule.blank_means(to.other):
+            return f"({field.link(to)} IS NULL)"
         return f"({field.value(to.other)} IS NOT NULL AND {field.link(to)} IS NULL)"
 
     def _matched_alike(self, field: CompiledField) -> str:
@@ -186,7 +189,7 @@ class Judge:
             return [("TRUE", "converged")]
         found = []
         translated = field.rule.lookups or field.rule.values
-        if field.rule.blank is Blank.KEEP:
+        if field.rule.blank is Blank.KEEP and not field.rule.blank_means(to.other):
             # What cannot be translated is no blank: it fails, or whatever `unresolved` says.
             blank = field.value(to.other) if translated else field.carried(to)
             found.append((f"({blank} IS NULL)", "converged"))
@@ -223,11 +226,18 @@ def links(fields: tuple[CompiledField, ...], tables: abc.Mapping[Lookup, str], *
     """SQL of the joins that lookups need: from each row given to the key across."""
     return "\n".join(
         f"    LEFT JOIN {tables[lookup]} {(alias := field.alias(row.other, n))} "
-        f"ON {alias}.{row.value}_key = {text_of(field, row)}"
+        f"ON {alias}.{row.value}_key = {_named(field, lookup, row)}"
         for field in fields
         for n, lookup in enumerate(field.rule.lookups)
         for row in rows
     )
+
+
+def _named(field: CompiledField, lookup: Lookup, row: Side) -> str:
+    """SQL of the key that a reference names; a blank one may name a record as well."""
+    meant = lookup.for_blank.get(row)
+    held = text_of(field, row)
+    return held if meant is None else f"coalesce({held}, {text(meant)})"
 
 
 def _to(side: Side) -> str:

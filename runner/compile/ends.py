@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import dialect, expression
+from runner.compile import values
 from runner.errors import Location, Problem, nearest
 from runner.model import Computed, Joined
 from runner.transform import chained, converted, convertible
@@ -50,12 +51,15 @@ class Made:
 def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
     """Make of a field, before it leaves its side, what transforms find in other entities."""
     chain = chained(dialect.name(name), entity.fields[name].type, steps)
+    given = [dict(step.arguments).get("unless") for step in steps]
+    unless = [str(field) for field in given if field in entity.fields]
+    held = [values.as_text(dialect.name(n), entity.fields[n].type) for n in unless]
     told = ", ".join(step.name for step in steps)
     return Made(
         column=FieldType(name=f"{name} ({told})", type=chain.kind),
         node=None,
-        sql=dialect.cast(chain.sql, chain.kind),
-        reads=(name,),
+        sql=f"coalesce({', '.join((*held, dialect.cast(chain.sql, chain.kind)))})",
+        reads=(name, *unless),
         pieces=(),
         looks=True,
     )

@@ -72,6 +72,8 @@ class CompiledField:
         """The fields of that side that the value is read from, or written to."""
         rule = self.rule.made(side)
         names = names_of(rule) if rule else tuple(filter(None, (self.rule.name(side),)))
+        made = self.made(side)
+        names = (*names, *(made.reads if made is not None else ()))
         conditions = [lookup.conditions.get(side) for lookup in self.rule.lookups]
         for text in (condition.text for condition in conditions if condition is not None):
             names = (*names, *expression.fields_of(expression.parse(text)))
@@ -157,6 +159,8 @@ class CompiledField:
         arrives = [
             self._arrived(to) for to in Side if self.rule.direction.to(to) and self.pieces(to)
         ]
+        if any(self.rule.blank_means(side) for side in Side):
+            return f"({' OR '.join(arrives)})"
         return f"(({left} IS NULL AND {right} IS NULL) OR {' OR '.join(arrives)})"
 
     def _changed_on_its_way(self) -> bool:
@@ -169,6 +173,9 @@ class CompiledField:
         carried, held = self.carried(to), self.value(to)
         if self.rule.lookups or self.rule.values:
             # What cannot be translated is the same as nothing, not even as a blank.
+            if self.rule.blank_means(to):
+                known = f"{self.link(to)} IS NOT NULL OR {self.value(to.other)} IS NULL"
+                return f"(({known}) AND {carried} {dialect.SAME} {held})"
             return f"coalesce({carried} = {held}, FALSE)"
         if self.kind(to) is Type.DECIMAL:
             held = _rounded(held, self.scale)
@@ -198,8 +205,15 @@ class CompiledField:
 
     def _across(self, to: Side) -> str:
         if self.rule.lookups:
-            return self.link(to)
+            return self._as_blank(self.link(to), to)
         return self._translated(to) if self.rule.values else self.chain(to).sql
+
+    def _as_blank(self, key: str, to: Side) -> str:
+        """Let the record that a blank of that side means be blank there again."""
+        for lookup in self.rule.lookups:
+            if to in lookup.for_blank:
+                key = f"nullif({key}, {dialect.text(lookup.for_blank[to])})"
+        return key
 
     def _fitted(self, sql: str, to: Side) -> str:
         """Let a value be as long, and as precise, as that side is to keep it."""
@@ -265,6 +279,8 @@ def fields_of(
     taken: set[str] = set()
     for number, written in enumerate(mapping.fields, start=1):
         rule, before = written, len(problems)
+        if rule.optional and not _there(rule, {Side.LEFT: left, Side.RIGHT: right}):
+            continue
         ends, mades = {}, {}
         for side, entity in zip(Side, (left, right), strict=True):
             made = rule.made(side)
@@ -299,6 +315,16 @@ def fields_of(
         problems += _faults(bound)
         compiled.append(bound)
     return tuple(compiled), tuple(problems)
+
+
+def _there(rule: FieldMapping, types: dict[Side, EntityType]) -> bool:
+    """Whether both systems have the fields that an entry ties together."""
+    for side, entity in types.items():
+        made = rule.made(side)
+        names = names_of(made) if made else tuple(filter(None, (rule.name(side),)))
+        if any(name not in entity.fields for name in names):
+            return False
+    return True
 
 
 def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:

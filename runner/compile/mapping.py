@@ -130,11 +130,6 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         return (
             Statement(purpose="how every record stands", sql=self._actions.status(whole=whole)),
             Statement(purpose="interrupted creates", sql=self._actions.undecided()),
-            *(
-                Statement(purpose="several where one may be", sql=self._actions.crowded(side))
-                for side in Side
-                if self.rule.entity(side).one_per
-            ),
         )
 
     def matching(self) -> tuple[Statement, ...]:
@@ -146,6 +141,11 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         return (
             Statement(purpose="matches", sql=f"CREATE TABLE {found} ({columns})"),
             *(Statement(purpose="match", sql=sql) for sql in self._match),
+            *(
+                Statement(purpose="records set aside", sql=self._actions.set_aside(side))
+                for side in Side
+                if self.rule.entity(side).picky
+            ),
         )
 
     def deciding(self) -> tuple[Statement, ...]:
@@ -177,7 +177,7 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
     (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
     - (SELECT count(*) FROM {self.tables.status}
        WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone')
-           OR starts_with(status, 'crowded') AND left_key IS NOT NULL AND right_key IS NOT NULL)""",
+           OR starts_with(status, 'aside') AND left_key IS NOT NULL AND right_key IS NOT NULL)""",
         )
 
 

@@ -167,7 +167,11 @@ def _read(
     rule = mapping.entity(side)
     pairs = [pair for criterion in mapping.match for pair in criterion]
     templates = mapping.templates.get(side.other, ())
-    conditions = [rule.filter, *(template.when for template in templates)]
+    conditions = [
+        rule.filter,
+        *(template.when for template in templates),
+        *(requirement.when for requirement in rule.requires),
+    ]
     names = [
         rule.key,
         *(name for field in fields for name in field.reads(side)),
@@ -180,6 +184,7 @@ def _read(
         ),
         rule.label or entity.label,
         rule.one_per,
+        *(name for pair in rule.same_per for name in pair),
         entity.modified if asks_when(mapping) else "",
     ]
     return tuple(dict.fromkeys(name for name in names if name))

@@ -81,9 +81,9 @@ class Tables:
         """Records that are to be created on that side."""
         return self._named(f"new {side.value}")
 
-    def crowded(self, side: Side) -> str:
-        """Records of which there are several where one may be."""
-        return self._named(f"crowded {side.value}")
+    def aside(self, side: Side) -> str:
+        """Records that are not as the mapping wants them, and why."""
+        return self._named(f"aside {side.value}")
 
     @property
     def after(self) -> str:

@@ -19,6 +19,7 @@ from runner.model import (
     Joined,
     Mapping,
     MatchPair,
+    Requirement,
     Side,
     Template,
     Text,
@@ -56,7 +57,9 @@ class Binder:
         binder.mapping = direction
         entities = {side: self._entity(name) for side, name in zip(Side, sides, strict=True)}
         bound = (binder.field(entry, path) for entry, path in self._entries())
-        fields = tuple(entry for entry in bound if entry is not None)
+        fields = tuple(
+            entry for entry in bound if entry is not None and self._travels(entry, direction, sides)
+        )
         self._written_twice(fields)
         create = frozenset(self._create(direction, sides))
         self._never_written(fields, create)
@@ -160,6 +163,14 @@ class Binder:
             label=value.get("label", ""),
             one_per=value.get("one_per", ""),
             comes_with=value.get("comes_with", ""),
+            requires=tuple(
+                Requirement(
+                    when=self._condition(told["when"], (*path, "require", n, "when")),
+                    says=told["says"],
+                )
+                for n, told in enumerate(value.get("require", ()))
+            ),
+            same_per=tuple(value.get("same_per", {}).items()),
             at=self.document.at(path),
         )
 
@@ -255,6 +266,18 @@ class Binder:
         except expression.ExpressionError as error:
             self._say(path, f"the {path[-1]} is wrong: {error}")
         return Text(text=text, at=self.document.at(path))
+
+    def _travels(self, rule: FieldMapping, mapping: Direction, sides: tuple[str, str]) -> bool:
+        """Whether a field goes a way that the mapping goes; a note says so of one that does not.
+
+        So that a mapping is turned around by its one word, whatever its fields say.
+        """
+        if any(rule.direction.to(side) and mapping.to(side) for side in Side):
+            return True
+        name = sides[0] if rule.direction.to(Side.LEFT) else sides[1]
+        what = f"the field rests: it is for {name}, and the mapping never writes there"
+        self.notes.append(Problem(rule.at, what))
+        return False
 
     def _never_written(self, fields: tuple[FieldMapping, ...], create: frozenset[Side]) -> None:
         """Note fields that only new records take, where there are none."""

@@ -44,6 +44,7 @@ KEYS = frozenset(
         "unresolved",
         "conflict",
         "drift",
+        "optional",
         "when",
         "values",
         "otherwise",
@@ -52,6 +53,12 @@ KEYS = frozenset(
         "zone",
     }
 )
+
+
+def _looks(transform: Any) -> bool:
+    """Whether a transform looks into another entity."""
+    ways = transform.values() if isinstance(transform, dict) else [transform or []]
+    return any(isinstance(step, dict) and "find" in step for steps in ways for step in steps)
 
 
 @dataclass(slots=True)
@@ -102,6 +109,7 @@ class FieldBinder:
                     self.document.value.get("drift", self.defaults.get("drift", "overwrite")),
                 )
             ),
+            optional=value.get("optional", False),
             at=self.document.at(path),
         )
 
@@ -217,13 +225,9 @@ class FieldBinder:
                 target = self.sides[1] if only is Direction.TO_RIGHT else self.sides[0]
                 self._say(at, f"{what} travels to {target} alone")
         wider = [side for side in Side if told.to(side) and not self.mapping.to(side)]
-        if wider and "direction" in value:
+        if wider and told is Direction.BOTH:
             name = self._name(wider[0])
             self._say(at, f"the mapping never writes to {name}", "widen the mapping's direction")
-        elif wider:
-            name = self._name(wider[0])
-            what = "constant" if "constant" in value else "computed value"
-            self._say(path, f"the {what} is for {name}, and the mapping never writes there")
         return told
 
     def _only_way(
@@ -240,6 +244,9 @@ class FieldBinder:
     def _one_way_across(self, value: dict[str, Any], path: Path) -> None:
         """Say that a value is looked up, listed or transformed: not two of these."""
         ways = [key for key in ("lookup", "values", "transform") if key in value]
+        if _looks(value.get("transform")):
+            # What is found in another entity is found before it leaves, and may be translated then.
+            ways.remove("transform")
         for other in ways[1:]:
             what = f"`{other}` cannot stand beside `{ways[0]}`: one of them makes the value"
             self._say((*path, other), what, key=True)
@@ -369,7 +376,8 @@ class FieldBinder:
                 for side, text in self._sided(item.get("when", {}), (*at, "when"))
             }
             by = dict(self._sided(item.get("by", {}), (*at, "by")))
-            yield Lookup(mapping=item["mapping"], conditions=conditions, by=by)
+            blank = dict(self._sided(item.get("for_blank", {}), (*at, "for_blank")))
+            yield Lookup(mapping=item["mapping"], conditions=conditions, by=by, for_blank=blank)
 
     def _sided(self, told: dict[str, str], path: Path) -> Iterator[tuple[Side, str]]:
         """Bind what is said by system."""

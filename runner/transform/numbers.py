@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from runner.transform.kind import Arguments
 
 
+_PLACES = 10
+"""Decimal places that a quotient keeps (Microsoft rounds exchange rates to 1e-10)."""
+
+
 def _round(value: str, given: Arguments) -> str:
     """Rule 14: to a multiple of a precision; up is away from zero, down is towards it."""
     step = dialect.cast(dialect.literal(Decimal(str(given["to"]))), Type.DECIMAL)
@@ -59,6 +63,13 @@ def _reciprocal(given: Arguments) -> Step | None:
 def _multiply_faults(given: Arguments) -> Iterator[str]:
     if Decimal(str(given["value"])) == 0:
         yield "0 leaves nothing of a value"
+
+
+def _divide_into(value: str, given: Arguments) -> str:
+    """Divide a number by it, as Microsoft turns a currency factor around; 0 divides nothing."""
+    dividend = f"{Decimal(str(given['value'])):f}"
+    sql = f"round({dividend} / nullif(CAST({value} AS DOUBLE), 0), {_PLACES})"
+    return dialect.cast(sql, Type.DECIMAL)
 
 
 def _culture_faults(given: Arguments) -> Iterator[str]:
@@ -107,6 +118,7 @@ NUMBERS = {
         inverse=_reciprocal,
         faults=_multiply_faults,
     ),
+    "divide_into": Transform(takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_divide_into),
     "not": Transform(
         takes=Type.BOOLEAN,
         gives=Type.BOOLEAN,

@@ -36,6 +36,7 @@ def _of_mappings(schema: Schema) -> Iterator[str]:
     yield _section("A mapping", schema["description"], schema["properties"], schema)
     for title, part in (
         ("A side", named["side"]),
+        ("Requirements", named["requirement"]),
         ("Matching", named["pair"]),
         ("Conflicts", named["conflict"]),
         ("Templates", named["template"]),

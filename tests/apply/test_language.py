@@ -13,7 +13,7 @@ from runner.config import load
 from runner.errors import ConfigError
 from runner.wire import EntityType, FieldType, Rejected, Type
 from tests.fakes import Fake, fields
-from tests.world import World, desk, shop
+from tests.world import Told, World, desk, shop
 
 # Rules are tables: one case, one line.
 # ruff: noqa: E501, DTZ001, Q003
@@ -333,3 +333,143 @@ def test_what_is_looked_up_in_must_be_there(tmp_path: Path) -> None:
     entry = f"{{shop: Vendor, desk: text, direction: shop -> desk, transform: [{find}]}}"
     with pytest.raises(ConfigError, match="shop has no entity 'Vendr'"):
         made(tmp_path, entry).plan()
+
+
+HOUSE = """mapping: house
+ensure: desk
+desk: {entity: users, key: userid}
+records:
+  own: {fullname: House}
+match: [{desk: fullname}]
+"""
+
+
+def test_a_blank_reference_may_mean_a_record_and_the_record_a_blank(tmp_path: Path) -> None:
+    lookup = "[agents, {mapping: house, for_blank: {shop: own}}]"
+    entry = f"{{shop: Agent, desk: ownerid, lookup: {lookup}, blank: keep}}"
+    world = made(tmp_path, entry, agents=AGENTS, house=HOUSE)
+    world.shop.put("Agent", "X", Name="Ann")
+    world.shop.put("Customer", "1", Agent=None)
+    world.shop.put("Customer", "2", Agent="X")
+    assert world.apply().counters["customers"]["failed"] == 0
+    assert world.apply().kinds() == []
+    users = {row["fullname"]: key for key, row in world.desk.rows["users"].items()}
+    accounts = {row["number"]: row for row in world.desk.rows["accounts"].values()}
+    assert [accounts[n]["ownerid"] for n in ("1", "2")] == [users["House"], users["Ann"]]
+    for key, row in world.desk.rows["accounts"].items():
+        world.desk.put("accounts", key, ownerid=users["Ann" if row["number"] == "1" else "House"])
+    world.apply()
+    assert [world.shop.rows["Customer"][n]["Agent"] for n in ("1", "2")] == ["X", None]
+    assert world.apply().kinds() == []
+
+
+def test_the_record_that_a_blank_means_must_be_coupled(tmp_path: Path) -> None:
+    lookup = "{mapping: agents, for_blank: {shop: X}}"
+    entry = f"{{shop: Agent, desk: ownerid, lookup: {lookup}, direction: shop -> desk}}"
+    world = made(tmp_path, entry, agents=AGENTS)
+    world.shop.put("Customer", "1", Agent=None)
+    assert world.apply().counters["customers"]["failed"] == 1
+
+
+def reasons(told: Told) -> list[str]:
+    (mapping,) = told.document["mappings"]
+    return sorted(str(a["reason"]) for a in mapping["actions"] if a["reason"])
+
+
+REQUIRED = MAPPING.replace(
+    'key: "No"}',
+    """key: "No", require: [{when: "Code != ''", says: the code is missing}]}""",
+).replace(
+    "key: accountid}",
+    "key: accountid, require: [{when: \"text != 'closed'\", says: the account is closed}]}",
+)
+
+
+def test_a_record_that_lacks_what_is_required_is_reported_and_left_alone(tmp_path: Path) -> None:
+    world = made(tmp_path, "{shop: Name, desk: name}", mapping=REQUIRED)
+    world.shop.put("Customer", "1", Name="Without", Code=None)
+    world.shop.put("Customer", "2", Name="Closed", Code="C")
+    world.shop.put("Customer", "3", Name="Fine", Code="C")
+    key = "a0000000-0000-4000-8000-000000000002"
+    world.desk.put("accounts", key, name="Old", number="2", text="closed")
+    told = world.apply()
+    assert reasons(told) == ["the account is closed", "the code is missing"]
+    assert world.desk.rows["accounts"][key]["name"] == "Old", "and no second account beside it"
+    assert len(world.desk.rows["accounts"]) == 2
+    world.shop.put("Customer", "1", Code="C")
+    world.desk.put("accounts", key, text="open")
+    assert world.apply().counters["customers"]["failed"] == 1, "the names differ: a conflict"
+
+
+def test_a_coupled_record_that_falls_short_waits(tmp_path: Path) -> None:
+    world = made(tmp_path, "{shop: Name, desk: name}", mapping=REQUIRED)
+    world.shop.put("Customer", "1", Name="Before", Code="C")
+    world.apply()
+    world.shop.put("Customer", "1", Name="After", Code=None)
+    assert world.apply().kinds() == [("customers", "error", None)]
+    assert account(world)["name"] == "Before"
+    world.shop.put("Customer", "1", Code="C")
+    assert world.apply().kinds() == [("customers", "update", "desk")]
+
+
+def test_records_that_share_a_field_must_agree_in_another(tmp_path: Path) -> None:
+    text = MAPPING.replace('key: "No"}', 'key: "No", same_per: {Code: Vendor}}')
+    world = made(tmp_path, mapping=text)
+    for key, vendor, code in (("1", "A", "X"), ("2", "A", None), ("3", "B", "X"), ("4", "B", "X")):
+        world.shop.put("Customer", key, Vendor=vendor, Code=code)
+    world.shop.put("Customer", "5", Vendor=None, Code="Y")
+    world.shop.put("Customer", "6", Vendor=None, Code="Z")
+    told = world.apply()
+    assert reasons(told) == ["2 Customer share the Vendor A and differ in Code: X, blank"]
+    assert sorted(str(row["number"]) for row in world.desk.rows["accounts"].values()) == list(
+        "3456"
+    )
+
+
+def test_what_is_found_gives_way_to_what_the_record_says_and_may_be_looked_up(
+    tmp_path: Path,
+) -> None:
+    find = '{find: {entity: Vendor, by: "No", take: Name, unless: Agent}}'
+    entry = f"{{shop: Vendor, desk: ownerid, direction: shop -> desk, transform: [{find}], lookup: agents}}"
+    world = made(tmp_path, entry, agents=AGENTS)
+    world.shop.put("Agent", "X", Name="Ann")
+    world.shop.put("Agent", "Y", Name="Bob")
+    world.shop.put("Vendor", "V", Name="X")
+    world.shop.put("Customer", "1", Vendor="V")
+    world.shop.put("Customer", "2", Vendor="V", Agent="Y")
+    assert world.apply().counters["customers"]["failed"] == 0
+    names = {key: row["fullname"] for key, row in world.desk.rows["users"].items()}
+    owners = {
+        row["number"]: names[str(row["ownerid"])] for row in world.desk.rows["accounts"].values()
+    }
+    assert owners == {"1": "Ann", "2": "Bob"}
+    assert world.apply().kinds() == []
+
+
+def test_an_optional_field_that_a_system_lacks_is_left_out(tmp_path: Path) -> None:
+    world = made(
+        tmp_path,
+        "{shop: County, desk: text, optional: true}",
+        "{shop: {join: [Text, Region]}, desk: last, optional: true}",
+        "{shop: Name, desk: name, optional: true}",
+    )
+    world.shop.put("Customer", "1", Name="Ann")
+    world.apply()
+    assert account(world)["name"] == "Ann"
+
+
+def test_a_mapping_is_turned_around_by_one_word(tmp_path: Path) -> None:
+    text = MAPPING.replace("direction: both", "direction: desk -> shop")
+    world = made(
+        tmp_path,
+        "{shop: Name, desk: name}",
+        "{desk: text, constant: x}",
+        "{shop: {compute: Name}, desk: last}",
+        mapping=text,
+    )
+    world.desk.put("accounts", "a0000000-0000-4000-8000-000000000001", name="Ann", number="77")
+    assert world.apply().counters["customers"]["failed"] == 0
+    assert [row["Name"] for row in world.shop.rows["Customer"].values()] == ["Ann"]
+    assert account(world).get("text") is None
+    notes = [note.what for note in load(tmp_path).notes]
+    assert notes == ["the field rests: it is for desk, and the mapping never writes there"] * 3

@@ -64,12 +64,12 @@ def nav(store: Store, folder: Path | None) -> None:
     for row in _rows(folder, LINKS):
         store.put(LINKS, row["No"], {"Contact_No": row["Contact_No"]})
     for name, service in services().items():
-        if not service.edit:
+        if service.rows != name:
             continue
         for row in _rows(folder, name):
             body = {
                 control.name: _typed(control, row[control.name])
-                for control in service.controls.values()
+                for control in service.table.values()
                 if row.get(control.name)
             }
             whole = {key: service.controls[key].blank for key in service.keys} | body

@@ -15,6 +15,7 @@ import msgspec
 from runner.connectors.line.http import Client, Request
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.patience import Clock
+from runner.connectors.microsoft.choices import Choices
 from runner.connectors.microsoft.dataverse_writer import DEADLOCK, Writer, annotating
 from runner.connectors.microsoft.definitions import Definitions
 from runner.connectors.odata import language as odata
@@ -121,6 +122,7 @@ class Dataverse:
         self._advised = False
         self._together = Together(self._client, Form.PATHS, self._base)
         self._definitions = Definitions(self._base, self._client)
+        self._choices = Choices(self._base, self._client, self._definitions, self._headers)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,10 +156,17 @@ class Dataverse:
         if not self._advised:
             await self._client.read(self._get("WhoAmI"), bytes)
             self._advised = True
-        return [definition.type for definition in await self._definitions.of(entities)]
+        tables = [name for name in entities if not Choices.owns(name)]
+        found = {d.type.name: d.type for d in await self._definitions.of(tables)}
+        for name in (name for name in entities if Choices.owns(name)):
+            if (choice := await self._choices.type(name)) is not None:
+                found[name] = choice
+        return [found[name] for name in entities if name in found]
 
     def explain(self, query: WireQuery) -> str:
         """Say how the first page is asked for."""
+        if Choices.owns(query.entity):
+            return self._choices.explain(query)
         definition = self._definitions.known(query.entity)
         if definition is None:
             return f"GET {self._base}/{query.entity}"
@@ -166,6 +175,10 @@ class Dataverse:
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         """Yield the rows of an entity set; links lead nowhere but to this organisation."""
+        if Choices.owns(query.entity):
+            async for page in self._choices.pages(query):
+                yield page
+            return
         definition = await self._definition(query.entity)
 
         def follow(link: str) -> str:
@@ -205,6 +218,8 @@ class Dataverse:
 
     async def count(self, entity: str) -> int | None:
         """Count as far as the server does: it stops at 5,000 (A4)."""
+        if Choices.owns(entity):
+            return await self._choices.count(entity)
         definition = await self._definition(entity)
         request = Request(
             method="GET",
@@ -216,7 +231,12 @@ class Dataverse:
         return counted.count if counted.count < _MOST_COUNTED else None
 
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        """Send the writes side by side, as many at a time as there are connections."""
+        """Send the writes side by side, as many at a time as there are connections.
+
+        Options of choice columns go one after the other, each published before the next.
+        """
+        if batch and all(Choices.owns(write.entity) for write in batch):
+            return [await self._choices.write(write) for write in batch]
         known = {write.entity: await self._definition(write.entity) for write in batch}
         writers = {
             name: Writer(self._client, self._base, known[name], self._headers) for name in known

@@ -77,7 +77,8 @@ class Definition:
 
     ``navigation`` holds for each lookup the navigation property by target entity set. ``guarded``:
     writes can be bound to what was read (optimistic concurrency, A8). ``states`` are the fields of
-    its state.
+    its state, ``choices`` those whose options can be told and added to. ``logical`` is the name of
+    the table.
     """
 
     type: EntityType
@@ -85,6 +86,8 @@ class Definition:
     navigation: Mapping[str, Mapping[str, str]]
     guarded: bool = True
     states: frozenset[str] = frozenset()
+    logical: str = ""
+    choices: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Column:
@@ -286,6 +289,8 @@ def _definition(
         states=frozenset(a.name for a in told.attributes if a.type in ("State", "Status")),
         columns=columns,
         navigation=navigation,
+        logical=told.name,
+        choices=frozenset(a.name for a in told.attributes if a.type == "Picklist"),
     )
 
 

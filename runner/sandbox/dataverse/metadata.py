@@ -6,6 +6,7 @@ Protocols A3 and A4 (EntityDefinitions). Names, types, lengths and options are M
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -32,6 +33,7 @@ _KINDS = {
     "StateAttributeMetadata": (("State",), "OptionSet", "options"),
     "StatusAttributeMetadata": (("Status",), "OptionSet", "options"),
 }
+_ONE = re.compile(r"^/Attributes\(LogicalName='([a-z0-9_]+)'\)(/.+)$")
 LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 
 
@@ -81,6 +83,10 @@ class Entity:
         return None
 
 
+Current = Callable[[Entity, Attribute], Attribute]
+"""Tells a column with the options that it has now."""
+
+
 @cache
 def entities() -> Mapping[str, Entity]:
     """Return all tables by logical name."""
@@ -103,8 +109,10 @@ def definitions(call: Call, manners: DataverseManners) -> dict[str, Any]:
     }
 
 
-def definition(call: Call, manners: DataverseManners, logical: str, rest: str) -> dict[str, Any]:
-    """Answer one definition, or its attributes of one kind."""
+def definition(
+    call: Call, manners: DataverseManners, current: Current, logical: str, rest: str
+) -> dict[str, Any]:
+    """Answer one definition, its attributes of one kind, or one of these; ``current`` is as now."""
     entity = entities().get(logical)
     if entity is None:
         raise Refusal(404, "0x80060888", f"Could not find an entity with name {logical}.")
@@ -113,18 +121,26 @@ def definition(call: Call, manners: DataverseManners, logical: str, rest: str) -
         return {"@odata.context": context, "value": _keys(entity, manners)}
     if not rest:
         return _definition(entity, call, manners)
+    one = _ONE.match(rest)
+    rest = f"/Attributes{one[2]}" if one else rest
     prefix = "/Attributes/Microsoft.Dynamics.CRM."
     kind = rest.removeprefix(prefix) if rest.startswith(prefix) else ""
     if kind not in _KINDS:
         raise Refusal(404, "0x80060888", f"Resource not found for the segment '{rest.strip('/')}'.")
     types, name, field = _KINDS[kind]
+    found = [
+        {"LogicalName": a.name, name: _told(field, value)}
+        for a in (current(entity, a) for a in entity.attributes.values())
+        if a.type in types and (value := getattr(a, field)) is not None
+        if one is None or a.name == one[1]
+    ]
+    if one is not None:
+        if not found:
+            raise Refusal(404, "0x80060888", f"Could not find an attribute {one[1]}.")
+        return found[0]
     return {
         "@odata.context": f"{call.root}/$metadata#EntityDefinitions('{logical}')/Attributes",
-        "value": [
-            {"LogicalName": a.name, name: _told(field, value)}
-            for a in entity.attributes.values()
-            if a.type in types and (value := getattr(a, field)) is not None
-        ],
+        "value": found,
     }
 
 
@@ -202,10 +218,15 @@ def _told(field: str, value: Any) -> Any:
             return list(value)
         case "options":
             return {
+                "Name": None,
+                "IsGlobal": False,
                 "Options": [
-                    {"Value": number, "Label": {"UserLocalizedLabel": {"Label": caption}}}
+                    {
+                        "Value": number,
+                        "Label": {"UserLocalizedLabel": {"Label": caption, "LanguageCode": 1033}},
+                    }
                     for number, caption in value.items()
-                ]
+                ],
             }
         case _:
             return value

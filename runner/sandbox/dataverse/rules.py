@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from runner.sandbox.answers import Refusal
+from runner.sandbox.dataverse import choices
 from runner.sandbox.dataverse.keys import guid, located
 from runner.sandbox.dataverse.metadata import Attribute, Entity, by_set
 
@@ -46,7 +47,8 @@ def values(session: Session, entity: Entity, body: dict[str, Any], *, creating: 
             )
         if session.manners.read_only:
             _writable(session.manners, entity, attribute, creating=creating)
-        found[name] = _typed(session.manners, attribute, value)
+        told = choices.current(session.store, entity, attribute)
+        found[name] = _typed(session.manners, told, value)
     return found
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from runner.sandbox import seeds, store
 from runner.sandbox.answers import Call, Refusal, answer, call_of, refused
-from runner.sandbox.dataverse import changes, expand, identity, metadata, read, write
+from runner.sandbox.dataverse import changes, choices, expand, identity, metadata, read, write
 from runner.sandbox.dataverse.batch import batch
 from runner.sandbox.dataverse.bulk import multiple
 from runner.sandbox.dataverse.keys import located
@@ -102,10 +102,15 @@ def answered(session: Session) -> Response:
         return _who(session)
     if call.path == "/$batch":
         return batch(session, answered)
+    if call.path.removeprefix("/") in choices.ACTIONS:
+        if call.method != "POST":
+            raise not_allowed(call.method)
+        return choices.act(session, call.path.removeprefix("/"))
     if call.path == "/EntityDefinitions":
         return answer(200, metadata.definitions(call, session.manners))
     if found := _DEFINITION.match(call.path):
-        told = metadata.definition(call, session.manners, found[1], found[2] or "")
+        current = partial(choices.current, session.store, published=True)
+        told = metadata.definition(call, session.manners, current, found[1], found[2] or "")
         return answer(200, told)
     if found := _SET.match(call.path):
         return _set(session, _entity(found[1]))

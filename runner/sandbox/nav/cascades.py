@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.sandbox.answers import Refusal
 from runner.sandbox.nav.metadata import services
-from runner.sandbox.nav.rules import LINKS, RELATIONS
+from runner.sandbox.nav.rules import LINKS, RELATIONS, rated
 from runner.sandbox.nav.session import BETWEEN
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.sandbox.store import Body, Row, Store
 
 _SHARED = (
-    *("Name", "Address", "Address_2", "Post_Code", "City", "Country_Region_Code"),
+    *("Name", "Address", "Address_2", "Post_Code", "City", "County", "Country_Region_Code"),
     *("Phone_No", "Fax_No", "E_Mail", "Home_Page", "Language_Code", "Currency_Code"),
     *("Salesperson_Code", "VAT_Registration_No"),
 )
@@ -30,6 +30,8 @@ _ENTRIES = {
 
 def modified(session: Session, table: str, before: Body, row: Row) -> None:
     """Bring a customer's company contact after it, or the other way round, and its persons."""
+    if table == "CurrencyExchangeRates":
+        rated(session.store, row.body)
     store, changed = session.store, {n: row.body.get(n) for n in _SHARED}
     if all(before.get(name) == value for name, value in changed.items()):
         return

@@ -1,7 +1,8 @@
 """The pages that the NAV sandbox publishes (``metadata/nav.json``), and their ``$metadata``.
 
 Protocols B1 and B2. Names, types, lengths and options are those of NAV 2018; ``Contact`` is a page
-made for integration: the Contact Card with the parts of a person's name, which the card lacks.
+made for integration: the Contact Card with the parts of a person's name, which the card lacks. So
+are those whose names end in ``Integration``: cards with the fields that theirs lack.
 """
 
 from __future__ import annotations
@@ -71,13 +72,15 @@ class Control:
 class Service:
     """One published page. ``caption`` is that of its table.
 
-    ``rows`` is the page that its records are kept under: its own name, or that of the card whose
-    list it is. ``edit`` is false where it only lists.
+    ``rows`` is the page that its records are kept under: its own name, or that of the card over the
+    same table. ``table`` holds what the page shows and what it does not. ``edit`` is false where it
+    only lists.
     """
 
     name: str
     caption: str
     controls: Mapping[str, Control]
+    table: Mapping[str, Control]
     rows: str
     edit: bool = True
 
@@ -101,15 +104,20 @@ def services() -> Mapping[str, Service]:
 
 
 def _service(name: str, told: Mapping[str, Any], document: Mapping[str, Any]) -> Service:
-    """Read one page; a list shows fields of its card."""
+    """Read one page; another over the same table shows fields of it, or all of them."""
     card = document[told["of"]] if "of" in told else told
-    shown = told.get("shows") or [field["name"] for field in card["fields"]]
+    table = {
+        c["name"]: Control.read({n: v for n, v in c.items() if n != "only"}) for c in card["fields"]
+    }
+    own = [c["name"] for c in card["fields"] if "of" in told or not c.get("only")]
+    shown = told.get("shows", own)
     return Service(
         name=name,
         caption=card["caption"],
-        controls={c["name"]: Control.read(c) for c in card["fields"] if c["name"] in shown},
+        controls={n: control for n, control in table.items() if n in shown},
+        table=table,
         rows=told.get("of", name),
-        edit="of" not in told,
+        edit=told.get("edit", "of" not in told),
     )
 
 

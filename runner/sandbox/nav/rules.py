@@ -29,6 +29,11 @@ RELATIONS: Mapping[tuple[str, str], str] = {
     ("Contact", "Currency_Code"): "Currency",
     ("Item", "Base_Unit_of_Measure"): "Unit_of_Measure",
     ("Resource", "Base_Unit_of_Measure"): "Unit_of_Measure",
+    ("Item", "Vendor_No"): "Vendor",
+    ("Resource", "Vendor_No"): "Vendor",
+    ("Opportunity", "Contact_No"): "Contact",
+    ("Opportunity", "Salesperson_Code"): "Salesperson",
+    ("CurrencyExchangeRates", "Currency_Code"): "Currency",
     ("SalesPrices", "Item_No"): "Item",
     ("SalesPrices", "Currency_Code"): "Currency",
     ("SalesPrices", "Unit_of_Measure_Code"): "Unit_of_Measure",
@@ -40,6 +45,8 @@ SERIES = {
     "Contact": ("CT", 6, 1),
     "Item": ("I", 5, 1),
     "Resource": ("R", 5, 1),
+    "Vendor": ("V", 5, 10),
+    "Opportunity": ("OP", 6, 1),
 }
 """Number series by service: prefix, digits, step."""
 
@@ -157,22 +164,29 @@ def _number(store: Store, service: Service) -> str:
 
 def inserted(store: Store, service: Service, key: str, body: Body, today: date) -> Body:
     """Fill a new record: blanks, dates, names, and the company contact of a customer."""
-    whole = {name: control.blank for name, control in service.controls.items()}
+    whole = {name: control.blank for name, control in service.table.items()}
     whole.update(body)
     if len(service.keys) == 1:
         whole[service.key] = key
-    if service.name in STAMPED:
+    if service.rows in STAMPED:
         whole["Last_Date_Modified"] = today.isoformat()
     if "Search_Name" in whole and not whole["Search_Name"]:
         whole["Search_Name"] = str(whole.get("Name", "")).upper()[:50]
-    if service.name == "Customer":
+    if (
+        service.rows == "Opportunity"
+        and whole["Creation_Date"] == service.table["Creation_Date"].blank
+    ):
+        whole["Creation_Date"] = today.isoformat()
+    if service.rows == "CurrencyExchangeRates":
+        rated(store, whole)
+    if service.rows == "Customer":
         _company_contact(store, key, whole, today)
     return settled(service, whole)
 
 
 def settled(service: Service, body: Body) -> Body:
     """Do what validation does: a person's name from its parts, a company from its customer."""
-    if service.name != "Contact" or body.get("Type") != "Person":
+    if service.rows != "Contact" or body.get("Type") != "Person":
         return body
     parts = [body.get(name, "") for name in ("First_Name", "Middle_Name", "Surname")]
     if any(parts):
@@ -197,6 +211,17 @@ def linked(store: Store, body: Body) -> Body:
     company = store.get("Contact", link.body["Contact_No"])
     name = company.body["Name"] if company else ""
     return {**body, "Company_No": link.body["Contact_No"], "Company_Name": name}
+
+
+def rated(store: Store, rate: Body) -> None:
+    """Show the latest rate of a currency in the list of currencies, as page 5 does."""
+    row = store.get("Currency", rate["Currency_Code"])
+    if row is None or rate["Starting_Date"] < row.body.get("ExchangeRateDate", ""):
+        return
+    amount = Decimal(rate["Exchange_Rate_Amount"])
+    worth = Decimal(rate["Relational_Exch_Rate_Amount"]) / amount if amount else Decimal()
+    told = {"ExchangeRateDate": rate["Starting_Date"], "ExchangeRateAmt": worth}
+    store.put("Currency", row.key, {**row.body, **told})
 
 
 def customers_of(store: Store) -> dict[str, str]:

@@ -40,6 +40,9 @@ DEADLOCK = "0x80044150"
 _PLUGIN_SAID_NO = "0x80040265"
 _INACTIVE = frozenset({"0x80040230", "0x8004f995", "0x8004f975"})
 """Codes of what a record refuses in the state that it has (A16)."""
+_RETIRED, _DRAFT = "0x8004f995", "0x8004f978"
+"""Codes of a product that takes nothing while it is retired, or cannot be retired as a draft."""
+_ACTIVE, _NOT_ACTIVE = 0, 1
 _SHUT_OUT = frozenset({"0x80040225", "0x8004a112", "0x80072560"})
 """Codes of a 403 that is about the connection's user as such, not about one record (A1, A16)."""
 
@@ -90,7 +93,7 @@ class Writer:
 
     def _steps(self, write: Write) -> tuple[Write, Write | None]:
         """Split an update into that of its fields and that of its state; mostly there is one."""
-        states = {n: v for n, v in write.values.items() if n in self._definition.states}
+        states = self._states(write)
         fields = {n: v for n, v in write.values.items() if n not in states}
         if write.kind is not WriteKind.UPDATE or not states or not fields:
             return write, None
@@ -103,9 +106,32 @@ class Writer:
             return Rejected(code="", message=str(error))
 
         async def judged(reply: Reply) -> Outcome:
-            return await self._judged(write, reply, decoder)
+            outcome = await self._judged(write, reply, decoder)
+            if isinstance(outcome, Rejected) and outcome.code in (_RETIRED, _DRAFT):
+                return await self._while_active(write, outcome)
+            return outcome
 
         return Sending(request, judged)
+
+    async def _while_active(self, write: Write, refused: Rejected) -> Outcome:
+        """Do to a product what only an active one takes: it is published for it, or anew.
+
+        A draft is retired by way of being active; one that is retired stays so in the end. Cut off
+        in between, it is active, and the next run sees that.
+        """
+        stays = refused.code == _RETIRED
+        if write.kind is not WriteKind.UPDATE or (stays and self._states(write)):
+            return refused
+        outcome = await self._sent(replace(write, values={"statecode": _ACTIVE}))
+        if isinstance(outcome, Written):
+            outcome = await self._sent(_after(outcome, write))
+        if isinstance(outcome, Written) and stays:
+            again = replace(_after(outcome, write), values={"statecode": _NOT_ACTIVE})
+            outcome = await self._sent(again)
+        return outcome
+
+    def _states(self, write: Write) -> dict[str, Value]:
+        return {n: v for n, v in write.values.items() if n in self._definition.states}
 
     async def _sent(self, write: Write) -> Outcome:
         step = self._step(write)

@@ -469,6 +469,15 @@ class Project:
     mappings: tuple[Mapping, ...]
     notes: tuple[Problem, ...] = ()
 
+    @property
+    def entities(self) -> tuple[tuple[str, str], ...]:
+        """What mappings are over and find values in, by system and entity, each once."""
+        ends = ((end.system, end.entity) for m in self.mappings for end in (m.left, m.right))
+        steps = (step for m in self.mappings for rule in m.fields for step in rule.finds)
+        given = (dict(step.arguments) for step in steps)
+        found = ((str(told["system"]), str(told["entity"])) for told in given)
+        return tuple(dict.fromkeys((*ends, *found)))
+
     def system(self, name: str) -> System:
         """The system of that name. Raises ``KeyError`` for a name that is none: a fault of ours."""
         return {system.name: system for system in self.systems}[name]

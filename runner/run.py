@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from runner import apply, config, extract, plan
 from runner.compile import compile_project
 from runner.errors import ExitCode
-from runner.model import Side
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
@@ -52,23 +51,11 @@ class Report:
 async def described(
     project: Project, connectors: Mapping[str, Connector]
 ) -> dict[tuple[str, str], EntityType]:
-    """Ask the systems for the types of the entities that mappings are over, by system and name."""
+    """Ask the systems for the types of all entities of the project, by system and name."""
     types: dict[tuple[str, str], EntityType] = {}
     for system, connector in connectors.items():
-        entities = dict.fromkeys(
-            mapping.entity(side).entity
-            for mapping in project.mappings
-            for side in Side
-            if mapping.entity(side).system == system
-        )
-        entities |= dict.fromkeys(
-            str(given["entity"])
-            for mapping in project.mappings
-            for field in mapping.fields
-            for given in (dict(step.arguments) for step in field.finds)
-            if given["system"] == system
-        )
-        for told in await connector.describe(tuple(entities)):
+        entities = tuple(entity for of, entity in project.entities if of == system)
+        for told in await connector.describe(entities):
             types[system, told.name] = told
     return types
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from runner.cases.model import Case, Likeness, Test
     from runner.compile import CompiledMapping
     from runner.events import Event
-    from runner.model import Project
+    from runner.model import Entity, Project
+    from runner.model import Mapping as Rules
     from runner.plan import Action
     from runner.state import Store
 
@@ -56,8 +57,13 @@ async def play(
         ConfigError: the mapping cannot be compiled.
 
     """
-    needed = {test.mapping.name, *test.mapping.refers_to}
-    project = replace(project, mappings=tuple(m for m in project.mappings if m.name in needed))
+    own = test.mapping
+    rules = tuple(
+        m if m.name == own.name else _pairs_alone(m)
+        for m in project.mappings
+        if m.name in {own.name, *own.refers_to}
+    )
+    project = replace(project, mappings=rules)
     mappings = await run.compiled(project, _systems(test, likenesses))
     with TemporaryDirectory(prefix="sync-run-") as folder:
         for n, case in enumerate(cases):
@@ -73,12 +79,31 @@ async def play(
             )
 
 
+def _pairs_alone(mapping: Rules) -> Rules:
+    """Leave of another mapping what its pairs need: they are given, it is not run."""
+    return replace(
+        mapping,
+        left=_bare(mapping.left),
+        right=_bare(mapping.right),
+        fields=(),
+        match=(),
+        templates={},
+        coupled_by="",
+        depends_on=(),
+        records=(),
+    )
+
+
+def _bare(end: Entity) -> Entity:
+    return replace(end, filter=None, label="", one_per="", comes_with="", requires=(), same_per=())
+
+
 def _systems(test: Test, likenesses: Mapping[str, Likeness]) -> dict[str, Memory]:
+    own = {(test.mapping.entity(side).system, t.name): t for side, t in test.types.items()}
     found = {}
-    for side in Side:
-        name = test.mapping.entity(side).system
-        types = {entity: kind for (system, entity), kind in test.helpers.items() if system == name}
-        types[test.types[side].name] = test.types[side]
+    for name in dict.fromkeys(system for system, _ in (*own, *test.helpers)):
+        known = {**test.helpers, **own}
+        types = {entity: kind for (system, entity), kind in known.items() if system == name}
         like = likenesses[name]
         found[name] = Memory(types, client_keys=like.client_keys, blanks=like.blanks)
     for key, values in test.mapping.records:

@@ -15,7 +15,7 @@ from runner.connectors.memory import new_key
 from runner.errors import ConfigError, Location, Problem, nearest
 from runner.model import Side
 from runner.plan import Kind
-from runner.wire import FieldType, Type
+from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:
     from collections import abc
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from runner.config.read import Document, Path
     from runner.model import Mapping, Project
-    from runner.wire import EntityType
 
-_GIVEN = ("coupled", "changed", "deleted")
+_GIVEN = ("coupled", "changed", "deleted", "found")
 _EXPECTED = ("actions", "findings", "counts", "stopped")
 _FOUND = (Kind.ERROR, Kind.CONFLICT, Kind.DRIFT)
 
@@ -114,6 +113,7 @@ class _Binding:
             helpers |= {
                 (other.entity(side).system, other.entity(side).entity): found[side] for side in Side
             }
+        helpers = {**self._looked_into(), **helpers}
         names: dict[str, Location] = {}
         every = self._document.value.get("every", {})
         for system in every:
@@ -202,7 +202,7 @@ class _Binding:
         tied = {
             side: {keys[pair[0 if side is Side.LEFT else 1]] for pair in coupled} for side in Side
         }
-        named: list[tuple[str, str, Record]] = []
+        named = list(self._found(value.get("found", {}), (*path, "found")))
         return Given(
             records={side: tuple(taken[side].values()) for side in Side},
             coupled=tuple((keys[left], keys[right]) for left, right in coupled),
@@ -224,11 +224,11 @@ class _Binding:
         key = record.key or new_key(entity, taken)
         if key in taken:
             self._say(path, f"there are two records '{key}'", f"{entity.key} names one record")
-        taken[key] = Record(key=key, values={**record.values, entity.key: key})
+        taken[key] = Record(key=key, values=record.values)
         return key
 
-    def _record(self, told: dict[str, Any], path: Path, side: Side) -> Record:
-        entity = self._types[side]
+    def _record(self, told: dict[str, Any], path: Path, of: Side | EntityType) -> Record:
+        entity = self._types[of] if isinstance(of, Side) else of
         values = {}
         for name, value in told.items():
             field = entity.fields.get(name)
@@ -279,6 +279,38 @@ class _Binding:
         if key not in tied:
             hint = nearest(key, tied) or "records that are not coupled are given as they are now"
             self._say(path, f"no coupled record here has the key '{key}'", hint, key=on_key)
+
+    def _looked_into(self) -> dict[tuple[str, str], EntityType]:
+        """Return the types of the entities in which the mapping finds values."""
+        found: dict[tuple[str, str], EntityType] = {}
+        for step in (step for rule in self._mapping.fields for step in rule.finds):
+            given = {name: str(value) for name, value in step.arguments}
+            system, name = given["system"], given["entity"]
+            plain = EntityType(name=name, key=given["by"], fields={})
+            known = found.get((system, name)) or self._likenesses[system].types.get(name, plain)
+            texts = {n: FieldType(name=n, type=Type.TEXT) for n in (given["by"], given["take"])}
+            found[system, name] = replace(known, fields={**texts, **known.fields})
+        return found
+
+    def _found(self, value: dict[str, Any], path: Path) -> Iterator[tuple[str, str, Record]]:
+        """Bind the records of other entities."""
+        types = self._looked_into()
+        for system, entities in value.items():
+            known = [name for of, name in types if of == system]
+            for name, records in entities.items():
+                at = (*path, system, name)
+                if not self._known(system, tuple(self._sides), (*path, system)):
+                    break
+                if name not in known:
+                    what = f"{self._mapping.name} finds nothing in {name} of {system}"
+                    self._say(at, what, nearest(name, known), key=True)
+                    continue
+                entity, taken = types[system, name], set[str]()
+                for n, told in enumerate(records):
+                    record = self._record(told, (*at, n), entity)
+                    key = record.key or new_key(entity, taken)
+                    taken.add(key)
+                    yield system, name, Record(key=key, values=record.values)
 
     def _by(self, name: str) -> abc.Mapping[Side, str]:
         """Return what names the records of another mapping in the references of this one."""

@@ -104,7 +104,6 @@ async def _likenesses(project: Project) -> dict[str, Likeness]:
     from runner.connectors.records import Records
     from runner.model import RECORDS
 
-    entities = {(end.system, end.entity) for m in project.mappings for end in (m.left, m.right)}
     found = {system.name: Likeness() for system in project.systems}
     own = records_of(project)
     described = await Records(own).describe(tuple(own))
@@ -115,7 +114,7 @@ async def _likenesses(project: Project) -> dict[str, Likeness]:
         async with connected(staged) as connectors:
             for system in known:
                 connector = connectors[system.name]
-                names = sorted(entity for name, entity in entities if name == system.name)
+                names = sorted(entity for name, entity in project.entities if name == system.name)
                 types = await connector.describe(names)
                 found[system.name] = Likeness(
                     types={kind.name: kind for kind in types},

@@ -137,9 +137,9 @@ WHERE many > 1"""
     def _set_aside(self, side: Side) -> str:
         table = self._tables.aside(side)
         keys = [f"head AS {s.value}_key" if s is side else f"NULL AS {s.value}_key" for s in Side]
-        return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)}, NULL AS label,
-    NULL AS etag, reason, hint, {NO_FIELDS} AS fields
-FROM {table}"""
+        return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)},
+    s.{LABEL} AS label, NULL AS etag, reason, hint, {NO_FIELDS} AS fields
+FROM {table} JOIN {self._tables.snapshot(side)} s ON s.{KEY} = head"""
 
     def undecided(self) -> str:
         """Set aside records whose last create nobody knows the outcome of."""

@@ -135,7 +135,10 @@ class Judge:
         source = field.end(to.other)
         name = source.name if source else "the constant"
         quote = text("'")
-        held = f"coalesce({text_of(field, to.other)}, '')"
+        meant = [
+            text(known.for_blank[to.other]) for known in rule.lookups if to.other in known.for_blank
+        ]
+        held = f"coalesce({', '.join((text_of(field, to.other), *meant))}, '')"
         said = f"{text(f'{name} ')} || {quote} || {held} || {quote} || "
         found = []
         unresolved = rule.to(to).unresolved
@@ -185,6 +188,9 @@ class Judge:
     def _exceptions(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
         target = field.end(to)
         assert target is not None
+        if not target.on_update and field.rule.drift is Drift.REPORT:
+            # The system never changes it again, and somebody wants to know.
+            return [("b.left_key IS NOT NULL", "drift"), ("TRUE", "converged")]
         if not target.on_update or target.name == self.mapping.entity(to).key:
             return [("TRUE", "converged")]
         found = []

@@ -53,9 +53,7 @@ class Creates:
 
     def possible(self, side: Side) -> bool:
         """Whether any record can be created on that side, or created by another mapping first."""
-        if self.mapping.coupled_by:
-            return self.mapping.direction.to(side)
-        return side in self.mapping.create or self.restores(side)
+        return bool(self.mapping.coupled_by) or (side in self.mapping.create or self.restores(side))
 
     def _missing(self, side: Side) -> str:
         """SQL condition on the status table: records that have no partner there and get one."""
@@ -125,6 +123,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
             field
             for field in self.fields
             if field.rule.name(side) == key
+            and field.made(side) is None
             and field.rule.direction.to(side.other)
             and not field.rule.direction.to(side)
             and not field.rule.lookups

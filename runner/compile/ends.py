@@ -54,7 +54,7 @@ def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
     given = [dict(step.arguments).get("unless") for step in steps]
     unless = [str(field) for field in given if field in entity.fields]
     held = [values.as_text(dialect.name(n), entity.fields[n].type) for n in unless]
-    told = ", ".join(step.name for step in steps)
+    told = ", ".join(_told(step) for step in steps)
     return Made(
         column=FieldType(name=f"{name} ({told})", type=chain.kind),
         node=None,
@@ -63,6 +63,12 @@ def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
         pieces=(),
         looks=True,
     )
+
+
+def _told(step: Step) -> str:
+    """Name a step; of one that looks into another entity, what it takes from there."""
+    given = dict(step.arguments)
+    return f"{given['take']} of {given['entity']}" if step.name == "find" else step.name
 
 
 def unknown_field(name: str, entity: EntityType, at: Location) -> Iterator[Problem]:

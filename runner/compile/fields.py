@@ -222,7 +222,9 @@ class CompiledField:
             return dialect.cast(_rounded(sql, self.scale), kind)
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
-            return f"left({sql}, {end.max_length})"
+            cut = f"left({sql}, {end.max_length})"
+            # A code never ends in a blank, wherever it was cut.
+            return f"rtrim({cut})" if kind is Type.CODE else cut
         return sql
 
     def _translated(self, to: Side) -> str:
@@ -277,6 +279,7 @@ def fields_of(
     problems: list[Problem] = []
     compiled: list[CompiledField] = []
     taken: set[str] = set()
+    made_before: set[str] = set()
     for number, written in enumerate(mapping.fields, start=1):
         rule, before = written, len(problems)
         if rule.optional and not _there(rule, {Side.LEFT: left, Side.RIGHT: right}):
@@ -295,6 +298,11 @@ def fields_of(
             source = Side.LEFT if rule.direction.to(Side.RIGHT) else Side.RIGHT
             entity = left if source is Side.LEFT else right
             found = looked_up(rule.name(source), rule.to(source.other).steps, entity)
+            if found.column.name in made_before:
+                # The same words, and other arguments.
+                named = f"{found.column.name} {number}"
+                found = replace(found, column=replace(found.column, name=named))
+            made_before.add(found.column.name)
             ends[source], mades[source] = found.column, found
             rule = replace(rule, to_left=_arrived(rule.to_left), to_right=_arrived(rule.to_right))
         if len(problems) > before:

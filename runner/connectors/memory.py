@@ -89,7 +89,7 @@ class Memory:
 
     def put(self, entity: str, key: str, /, **values: Value) -> None:
         """Make or change a record by hand, as a user would."""
-        self.rows.setdefault(entity, {}).setdefault(key, {self.types[entity].key: key})
+        self.rows.setdefault(entity, {}).setdefault(key, _keyed(self.types[entity], key))
         self.rows[entity][key].update(values)
         self._versions[entity, key] = self._versions.get((entity, key), 0) + 1
 
@@ -148,6 +148,12 @@ def new_key(entity: EntityType, taken: Container[str]) -> str:
         Type.INTEGER: "{}",
     }.get(known.type if known else Type.TEXT, "N{:05}")
     return next(key for n in count(1) if (key := pattern.format(n)) not in taken)
+
+
+def _keyed(entity: EntityType, key: str) -> dict[str, Value]:
+    """Make a record that holds its key, as a number where that is what it is."""
+    known = entity.fields.get(entity.key)
+    return {entity.key: int(key) if known and known.type is Type.INTEGER else key}
 
 
 def _raw(value: Value, kind: Type) -> str | int | bool | None:

@@ -24,7 +24,9 @@ def _find(value: str, given: Arguments) -> str:
     """Take a field of the first record, by its key, that holds the value in another."""
     table = found_in(str(given["system"]), str(given["entity"]))
     take, by = dialect.name(str(given["take"])), dialect.name(str(given["by"]))
-    found = f'(SELECT arg_min(f.{take}, f."#key") FROM {table} f WHERE f.{by} = {value})'
+    # Under other names: the value may be a field that is called like one of the other entity.
+    other = f'(SELECT "#key", {take} AS "#take", {by} AS "#by" FROM {table})'
+    found = f'(SELECT arg_min(f."#take", f."#key") FROM {other} f WHERE f."#by" = {value})'
     return f"coalesce({found}, {value})" if given.get("missing") == "keep" else found
 
 

@@ -33,6 +33,11 @@ def blank(sql: str) -> str:
     return f"nullif({sql}, '')"
 
 
+def _blank_if(value: str, given: Arguments) -> str:
+    """Let a value that stands for nothing be blank."""
+    return f"nullif({value}, {text(str(given['value']))})"
+
+
 def _titlecase(value: str, _: Arguments) -> str:
     """As .NET's ToTitleCase: words that are all upper case are taken for acronyms and stay."""
     word = (
@@ -159,6 +164,7 @@ TEXTS = {
     "replace": _of_text(_replace),
     "regex_replace": _of_text(_regex_replace, faults=_regex_faults("find")),
     "regex_match": _of_text(_regex_match, faults=_regex_faults("value")),
+    "blank_if": _of_text(_blank_if),
     "prepend": _of_text(_prepend, undone_by="remove_prefix"),
     "append": _of_text(_append, undone_by="remove_suffix"),
     "remove_prefix": _of_text(_remove_prefix),

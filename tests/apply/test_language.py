@@ -328,6 +328,23 @@ def test_a_value_is_looked_up_in_another_entity(tmp_path: Path) -> None:
     assert world.apply().kinds() == []
 
 
+def test_a_value_is_looked_up_by_a_field_of_its_own_name(tmp_path: Path) -> None:
+    find = '{find: {entity: Vendor, by: "No", take: Name}}'
+    world = made(
+        tmp_path,
+        f'{{shop: "No", desk: text, direction: shop -> desk, transform: [{find}]}}',
+        f'{{shop: "No", desk: last, direction: shop -> desk, transform: [{find}, uppercase]}}',
+    )
+    for key, name in (("1", "Vera"), ("2", "Walt")):
+        world.shop.put("Vendor", key, Name=name)
+        world.shop.put("Customer", key, Name="Any")
+    world.apply()
+    told = {
+        row["number"]: (row["text"], row["last"]) for row in world.desk.rows["accounts"].values()
+    }
+    assert told == {"1": ("Vera", "VERA"), "2": ("Walt", "WALT")}
+
+
 def test_what_is_looked_up_in_must_be_there(tmp_path: Path) -> None:
     find = '{find: {entity: Vendr, by: "No", take: Name}}'
     entry = f"{{shop: Vendor, desk: text, direction: shop -> desk, transform: [{find}]}}"

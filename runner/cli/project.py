@@ -11,28 +11,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import words_for_errors
-from runner.errors import RunnerError
+from runner.errors import RunnerError, nearest
 
 if TYPE_CHECKING:
     from runner.cli.walk import Where
 
-_MAPPINGS = "mappings: [../../mappings/nav-sales]"
+_STANDARDS = {"nav-sales": "quickstart", "bc-sales": "business-central"}
+"""The sets of mappings that come with sync-run, and the example that shows each at work."""
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.")] = Path(),
+    standard: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Which mappings: nav-sales (NAV 2018) or bc-sales."),
+    ] = "nav-sales",
 ) -> None:
-    r"""Write a project that runs at once: the quickstart, the standard mappings, the schemas.
+    r"""Write a project that runs at once: standard mappings to change, sandboxes, the schemas.
 
     \b
     sync-run init my-project && cd my-project && sync-run apply
+    sync-run init --standard bc-sales my-project
     """
     with words_for_errors():
+        if standard not in _STANDARDS:
+            hint = nearest(standard, _STANDARDS) or f"there are {' and '.join(_STANDARDS)}"
+            raise RunnerError(f"there are no standard mappings '{standard}'", hint=hint)
         if (folder / "sync.yaml").exists():
             raise RunnerError(
                 f"{folder / 'sync.yaml'} is there already", hint="choose an empty folder"
             )
-        _write(folder)
+        _write(folder, standard)
         typer.echo(f"A project is in {folder}. Next: `sync-run -C {folder} plan`")
 
 
@@ -93,22 +102,23 @@ async def _project_schema(context: typer.Context, schema: dict[str, Any]) -> dic
     return project_schema(schema, entities, known, [m.name for m in project.mappings])
 
 
-def _write(folder: Path) -> None:
+def _write(folder: Path, standard: str) -> None:
     from runner import shipped
 
     source = shipped.folder()
     try:
         shutil.copytree(
-            source / "examples" / "quickstart",
+            source / "examples" / _STANDARDS[standard],
             folder,
             dirs_exist_ok=True,
             ignore=shutil.ignore_patterns(".sync-run"),
         )
-        shutil.copytree(source / "mappings" / "nav-sales", folder / "mappings", dirs_exist_ok=True)
+        shutil.copytree(source / "mappings" / standard, folder / "mappings", dirs_exist_ok=True)
         shutil.copytree(source / "schemas", folder / "schemas", dirs_exist_ok=True)
-        # In the repository the quickstart shares the standard mappings; a project has its own.
+        # In the repository examples share the standard mappings; a project has its own.
         _replace(
-            folder / "sync.yaml", {_MAPPINGS: "mappings: [mappings]", "../../schemas/": "schemas/"}
+            folder / "sync.yaml",
+            {f"../../mappings/{standard}": "mappings", "../../schemas/": "schemas/"},
         )
         for mapping in (folder / "mappings").glob("*.yaml"):
             _replace(mapping, {"../../schemas/": "../schemas/"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.errors import Problem
-from runner.model import Side, TooLong
+from runner.model import RECORDS, Side, TooLong
 from runner.transform.convert import TEXTUAL
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def advice(mapping: CompiledMapping) -> Iterator[Problem]:
     """Yield notes: targets too short for what may come, required fields that nothing fills."""
-    for side in Side:
+    for side in (s for s in Side if mapping.rule.entity(s.other).system != RECORDS):
         short = [told for field in mapping.fields if (told := _too_short(field, side))]
         if short:
             keeps, sends = (mapping.rule.entity(s).system for s in (side, side.other))
@@ -32,6 +32,9 @@ def _too_short(field: CompiledField, side: Side) -> str:
     """Say how much of a text a target keeps; empty where it keeps all."""
     source, target, rule = field.end(side.other), field.end(side), field.rule
     if source is None or target is None or target.max_length is None:
+        return ""
+    made = field.made(side.other)
+    if made is not None and made.looks:
         return ""
     changed = rule.lookups or rule.values or rule.to(side).steps
     cut = rule.too_long is TooLong.TRUNCATE

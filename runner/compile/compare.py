@@ -91,10 +91,15 @@ class Judge:
         alike = self._matched_alike(field)
         if field.rule.direction is Direction.BOTH:
             decided = _CONFLICT[field.rule.conflict]
+            mute = "".join(
+                f"WHEN {left} AND {right} AND {condition} THEN '{_to(to.other)}'\n            "
+                for to in Side
+                if (condition := self._says_nothing(field, to))
+            )
             return f"""CASE
             WHEN {field.same()} THEN {settled}
             WHEN {alike} THEN 'converged'
-            WHEN {left} AND {right} THEN {decided}
+            {mute}            WHEN {left} AND {right} THEN {decided}
             WHEN {left} THEN 'to right'
             WHEN {right} THEN 'to left'
             ELSE 'unchanged' END"""
@@ -195,16 +200,24 @@ class Judge:
             return [("TRUE", "converged")]
         found = []
         translated = field.rule.lookups or field.rule.values
-        if field.rule.blank is Blank.KEEP and not field.rule.blank_means(to.other):
-            # What cannot be translated is no blank: it fails, or whatever `unresolved` says.
-            blank = field.value(to.other) if translated else field.carried(to)
-            found.append((f"({blank} IS NULL)", "converged"))
-        if translated and field.rule.to(to).unresolved is Unresolved.KEEP:
-            found.append((self.unresolved(field, to), "converged"))
+        if condition := self._says_nothing(field, to):
+            found.append((condition, "converged"))
         if translated and field.rule.to(to).unresolved is Unresolved.CLEAR:
             clear = f"{self.unresolved(field, to)} AND {field.value(to)} IS NULL"
             found.append((clear, "converged"))
         return found + [(condition, "error") for condition, _ in self.faults(field, to)]
+
+    def _says_nothing(self, field: CompiledField, to: Side) -> str:
+        """SQL that says whether a value leaves that side as it is; empty where none ever does."""
+        found = []
+        translated = field.rule.lookups or field.rule.values
+        if field.rule.blank is Blank.KEEP and not field.rule.blank_means(to.other):
+            # What cannot be translated is no blank: it fails, or whatever `unresolved` says.
+            blank = field.value(to.other) if translated else field.carried(to)
+            found.append(f"{blank} IS NULL")
+        if translated and field.rule.to(to).unresolved is Unresolved.KEEP:
+            found.append(self.unresolved(field, to))
+        return f"({' OR '.join(found)})" if found else ""
 
     def _moved(self, field: CompiledField, side: Side) -> str:
         return f"({field.value(side)} {OTHER} b.{base_column(field, side)})"

@@ -176,7 +176,8 @@ class CompiledField:
             if self.rule.blank_means(to):
                 known = f"{self.link(to)} IS NOT NULL OR {self.value(to.other)} IS NULL"
                 return f"(({known}) AND {carried} {dialect.SAME} {held})"
-            return f"coalesce({carried} = {held}, FALSE)"
+            # No plain `=`: DuckDB 2.0 fails where it knows that a CASE comes to NULL in every row.
+            return f"({held} IS NOT NULL AND {carried} {dialect.SAME} {held})"
         if self.kind(to) is Type.DECIMAL:
             held = _rounded(held, self.scale)
         failed = " OR ".join(condition for condition, _ in self.chain(to).failures)

@@ -7,6 +7,7 @@ A create does, or it would be sent again.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.apply.resolve import pending, typed
@@ -39,17 +40,22 @@ async def recover(
     """Settle every intent that has no outcome; leave open only creates that cannot be decided.
 
     A create that is found becomes a coupling with a blank base: the next compare sees to its
-    fields. Several records that it could be stay undecided, and are reported by the plan.
+    fields. More records that it could be than there are creates of the very same values stay
+    undecided, and are reported by the plan.
     """
     by_name = {mapping.name: mapping for mapping in mappings}
-    for intent in journal.unfinished(connection):
+    unfinished = journal.unfinished(connection)
+    twins = Counter(_sent(intent) for intent in unfinished)
+    for intent in unfinished:
         mapping = by_name.get(intent.mapping)
-        if mapping is None or intent.kind != "create":
+        if mapping is None or intent.kind != "create" or _coupled(connection, intent):
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
         keys = await _found(connection, mapping, connectors, intent)
-        if len(keys) > 1:
+        if len(keys) > twins[_sent(intent)]:
             continue
+        # Whichever of them it is, the others were sent the very same.
+        twins[_sent(intent)] -= 1
         connection.execute("BEGIN")
         if keys:
             left, right = (
@@ -94,6 +100,17 @@ def _identity(
         for name, text in sent.items()
         if text is not None and not pending(text) and types[name].type in _TELLING
     )
+
+
+def _sent(intent: Intent) -> str:
+    """Tell a create by all that was sent: those that are told alike made records that are alike."""
+    sent = {change[intent.side]: change["new"] for change in json.loads(intent.fields)}
+    return json.dumps([intent.mapping, intent.side, intent.kind, intent.key, sent])
+
+
+def _coupled(connection: duckdb.DuckDBPyConnection, intent: Intent) -> bool:
+    """Whether somebody coupled the partner meanwhile, so that nothing is to be created any more."""
+    return bool(couplings.find(connection, intent.mapping, _partner(intent)))
 
 
 def _partner(intent: Intent) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from runner.compile import CompiledMapping
+    from runner.errors import SystemUnavailableError
     from runner.plan import Action
     from runner.wire import Page
 
@@ -42,8 +43,9 @@ _TEXTS = ("settled", "written_left", "written_right")
 class Settled:
     """What one action did: which pair, under which keys, and the record as it is now.
 
-    ``outcome`` is ``written``, ``drifted``, ``rejected``, ``unknown`` or ``blocked`` (never sent,
-    because a record it points to was not created). ``page`` is empty where none came back.
+    ``outcome`` is ``written``, ``drifted``, ``rejected``, ``unknown``, ``unsent`` (surely not done:
+    ``unsent`` says why, and that the run is over) or ``blocked`` (never sent, because a record it
+    points to was not created). ``page`` is empty where none came back.
     """
 
     action: Action
@@ -54,6 +56,7 @@ class Settled:
     right_key: str = ""
     written: tuple[str, ...] = field(default_factory=tuple)
     page: Page | None = None
+    unsent: SystemUnavailableError | None = None
 
     @property
     def done(self) -> bool:

@@ -87,7 +87,11 @@ def of(name: str, target: str = "") -> FieldType:
 
 
 def world(folder: Path, first: str, **others: str) -> World:
-    built = made(folder, mapping=first, **others)
+    return equipped(made(folder, mapping=first, **others))
+
+
+def equipped(built: World) -> World:
+    """Let the desk know lists, lines, groups and units, and the shop its units."""
     shop, desk = built.shop, built.desk
     shop.types = {
         **shop.types,

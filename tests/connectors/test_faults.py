@@ -337,7 +337,7 @@ def test_a_system_that_goes_away_leaves_what_it_answered(system: System, tmp_pat
 
         line.faults += [through, through, *[dropped_before] * 1000]
         outcomes = await connector.write(batch)
-        assert [type(outcome) for outcome in outcomes] == [Written, Written, Unknown, Unknown]
+        assert [type(outcome) for outcome in outcomes] == [Written, Written, Unsent, Unsent]
         with pytest.raises(SystemUnavailableError, match="connection refused"):
             await connector.write(batch)
         await connector.close()

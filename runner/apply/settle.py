@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from runner.compile import PENDING, Tables
+from runner.dialect import text
 from runner.extract import batch, canonical
 from runner.model import Side
 from runner.plan import Kind
@@ -115,7 +116,13 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
 
 def _advance(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
     after = f"plan.{Tables(mapping.name).after}"
-    couplings.advance(connection, mapping.name, mapping.base, after=after, run=run)
+    waiting = f"""SELECT u.left_key, u.right_key FROM plan."action" u
+        ANTI JOIN (SELECT action FROM state.main.journal
+                   WHERE run = {run} AND outcome = 'written') j ON j.action = u.id
+        WHERE u.mapping = {text(mapping.name)} AND u.kind = 'update'"""
+    couplings.advance(
+        connection, mapping.name, mapping.base, after=after, waiting=waiting, run=run
+    )
 
 
 def _returned(

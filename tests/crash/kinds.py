@@ -158,7 +158,8 @@ class InMemory(Kind):
 
     def keys(self, folder: Path) -> dict[str, set[str]]:
         world = self._world(folder)
-        return {
+        own = {m.name: {key for key, _ in m.records} for m in world.mappings if m.records}
+        return own | {
             entity: set(records) for fake in _both(world) for entity, records in fake.rows.items()
         }
 

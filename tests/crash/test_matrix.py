@@ -67,12 +67,17 @@ def resumed(kind: Kind, folder: Path, image: Image, point: str, wanted: Census) 
     restored(folder, image)
     ended = finished(kind, folder)
     assert not ended.findings, f"{kind.name}, killed at {point}: {ended}"
-    assert not ended.failed, f"{kind.name}, killed at {point}: {ended}"
+    must_be_the_same(kind, folder, wanted, f"killed at {point}")
+    must_be_sound(kind, folder)
+
+
+def must_be_the_same(kind: Kind, folder: Path, wanted: Census, when: str) -> None:
+    """Compare what both systems hold with what they hold after an undisturbed run."""
     found = kind.census(folder)
     for entity, records in wanted.items():
         more, less = found[entity] - records, records - found[entity]
-        assert not more and not less, f"{kind.name}, killed at {point}: {more} and not {less}"
-    must_be_sound(kind, folder)
+        assert not more, f"{kind.name}, {when}: {entity} has {more} in place of {less}"
+        assert not less, f"{kind.name}, {when}: {entity} lacks {less}"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -24,8 +24,7 @@ from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
 from runner.state import held
-from tests.cli.quickstart import Quickstart, quickstart
-from tests.crash.test_kill import census
+from tests.cli.quickstart import Quickstart, census, quickstart
 from tests.sandbox.test_serve import free_port
 
 if TYPE_CHECKING:

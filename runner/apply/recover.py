@@ -63,7 +63,8 @@ async def recover(
             )
             couplings.adopt(connection, mapping.name, left, right, intent.run)
         outcome = "found" if keys else "not done"
-        journal.close(connection, intent, outcome, "resolved by asking the system")
+        said, key = "resolved by asking the system", keys[0] if keys else None
+        journal.close(connection, intent, outcome, said, key=key)
         connection.execute("COMMIT")
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
 

@@ -68,14 +68,19 @@ def unfinished(connection: duckdb.DuckDBPyConnection) -> tuple[Intent, ...]:
 
 
 def close(
-    connection: duckdb.DuckDBPyConnection, intent: Intent, outcome: str, message: str
+    connection: duckdb.DuckDBPyConnection,
+    intent: Intent,
+    outcome: str,
+    message: str,
+    *,
+    key: str | None = None,
 ) -> None:
-    """Record what was found out about an unfinished intent."""
+    """Record what was found out about an unfinished intent; ``key``: of the record it made."""
     connection.execute(
-        """UPDATE state.main.journal
-        SET outcome = ?, message = ?, settled = current_localtimestamp()
+        """UPDATE state.main.journal SET outcome = ?, message = ?, "key" = coalesce(?, "key"),
+            settled = current_localtimestamp()
         WHERE run = ? AND action = ? AND outcome IS NULL""",
-        [outcome, message, intent.run, intent.action],
+        [outcome, message, key, intent.run, intent.action],
     )
 
 

@@ -295,7 +295,7 @@ KINDS: tuple[Kind, ...] = (
     memory("coupled by a match", BOTH, first=matching),
     memory(
         "systems that complete what they are given",
-        BOTH, first=to_complete, manners=completing,
+        ONE_WAY, first=to_complete, manners=completing,
     ),
     Served("tables and files", TABLES, {"shop.duckdb people": NAMES, "desk/people.csv": NAMES}),
     Served("Dataverse $batch, created", SALES, SALES_TOLD),

@@ -39,7 +39,7 @@ def killed(kind: Kind, folder: Path, at: int) -> bool:
 
 def begun(words: Sequence[str], said: Path) -> multiprocessing.process.BaseProcess:
     """Run a command line; what it says goes to a file."""
-    process = _CONTEXT.Process(target=_typed, args=(list(words), str(said)))
+    process = _CONTEXT.Process(target=_typed, args=(list(words), str(said), dict(os.environ)))
     process.start()
     return process
 
@@ -55,7 +55,9 @@ def _dying(name: str, folder: str, at: int) -> None:
     kind.apply(Path(folder), die)
 
 
-def _typed(words: list[str], said: str) -> None:
+def _typed(words: list[str], said: str, environment: dict[str, str]) -> None:
+    # Who forks us may have been started before these were set.
+    os.environ.update(environment)
     with open(said, "wb", buffering=0) as file:  # noqa: PTH123 - by its number, for what prints
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

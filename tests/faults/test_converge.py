@@ -103,10 +103,11 @@ def _connectors(port: int) -> dict[str, Connector]:
     }
 
 
-async def applied(made: Quickstart, port: int) -> tuple[int, int]:
+async def applied(
+    folder: Path, connectors: dict[str, Connector], chosen: Sequence[str] = ()
+) -> tuple[int, int]:
     """Apply once, as the command does; tell how many changes were planned, how many errors."""
-    project = load(made.folder, environment="")
-    connectors = _connectors(port)
+    project = load(folder, environment="")
     try:
         with held(project.state, "apply") as store, run_file() as file:
             session = run.Session(
@@ -117,7 +118,8 @@ async def applied(made: Quickstart, port: int) -> tuple[int, int]:
                 tell=lambda _: None,
             )
             await run.settle_interrupted(session)
-            plan = await run.make_plan(session, file, CHOSEN)
+            names = chosen or [mapping.name for mapping in session.mappings]
+            plan = await run.make_plan(session, file, names)
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             if not run.nothing_to_do(plan):
                 await run.carry_out(session, plan)
@@ -131,7 +133,7 @@ def applied_until_done(made: Quickstart, port: int) -> Sequence[tuple[int, int]]
     rounds: list[tuple[int, int]] = []
     for _ in range(PATIENCE):
         try:
-            rounds.append(asyncio.run(applied(made, port)))
+            rounds.append(asyncio.run(applied(made.folder, _connectors(port), CHOSEN)))
         except RunnerError:
             # A system that was away for too long: the next run goes on where this one stopped.
             continue

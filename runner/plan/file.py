@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from runner.errors import RunnerError, StalePlanError
-from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary
+from runner.plan.actions import Action, FieldChange, Header, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +111,8 @@ def opened(path: Path) -> Plan:
         connection = duckdb.connect(str(path), read_only=True)
         [(header,)] = connection.execute("SELECT document FROM header").fetchall()
         document = msgspec.json.decode(header)
-    except (duckdb.Error, OSError, ValueError) as error:
+        connection.execute('SELECT id, mapping, kind, side, fields FROM "action" LIMIT 0')
+    except (duckdb.Error, OSError, ValueError, RecursionError) as error:
         raise RunnerError(
             f"{path} is no plan: {_first(error)}", hint="`sync-run plan --out FILE` makes one"
         ) from error
@@ -119,8 +120,10 @@ def opened(path: Path) -> Plan:
         raise StalePlanError(
             f"{path} was saved by another version of sync-run", hint="make a new plan"
         )
-    summaries = tuple(MappingSummary(**summary) for summary in document.pop("mappings"))
-    return Plan(path, connection, Header(**document, mappings=summaries))
+    try:
+        return Plan(path, connection, msgspec.convert(document, Header))
+    except msgspec.ValidationError as error:
+        raise RunnerError(f"{path} is no plan: {error}", hint="make a new plan") from error
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

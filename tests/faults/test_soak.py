@@ -23,6 +23,7 @@ from runner.connectors.line.secret import Secret
 from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.errors import RunnerError
+from runner.sandbox.clocks import skewed
 from runner.sandbox.drops import InProcess
 from runner.sandbox.faults import FAULT, Faulty, planned
 from tests.cli.quickstart import Quickstart
@@ -78,12 +79,15 @@ class Line:
     made: Quickstart
     percent: int
     seed: int
+    ahead: float = 0
     met: Counter[str] = field(default_factory=Counter)
 
     def apps(self) -> dict[str, ASGIApp]:
         place, data = self.made.folder / ".sync-run" / "sandbox", self.made.folder / "data"
         served: dict[str, ASGIApp] = {
-            "nav": sandbox.nav(place / "nav.sqlite", seed=data / "nav"),
+            "nav": sandbox.nav(
+                place / "nav.sqlite", seed=data / "nav", now=skewed(self.ahead)
+            ),
             "crm": sandbox.dataverse(place / "crm.sqlite", seed=data / "crm"),
         }
         portions = planned(FAULTS.format(self.percent))
@@ -180,6 +184,14 @@ class Line:
         assert max(made.values(), default=0) <= 1, f"created twice: {made.most_common(3)}"
 
 
+def laid(folder: Path) -> Quickstart:
+    """Write a small project of customers and accounts."""
+    for name, text in SALES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return Quickstart(folder)
+
+
 def equal(made: Quickstart) -> int:
     """Look at both systems by bare HTTP, pair by pair; return how many there are."""
     customers = {row["No"]: row for row in made.nav("GET", "/Customer")["value"]}
@@ -218,10 +230,7 @@ def edited_here_and_there(made: Quickstart, dice: random.Random) -> None:
     ],
 )
 def test_customers_stay_the_same(tmp_path: Path, percent: int, rounds: int) -> None:
-    for name, text in SALES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    line = Line(Quickstart(tmp_path), percent, seed=percent)
+    line = Line(laid(tmp_path), percent, seed=percent)
     apps, dice = line.apps(), random.Random(percent)  # noqa: S311 - to be repeated
     line.until_done(apps)
     assert equal(line.made) == 10

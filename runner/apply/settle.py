@@ -120,9 +120,7 @@ def _advance(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, ru
         ANTI JOIN (SELECT action FROM state.main.journal
                    WHERE run = {run} AND outcome = 'written') j ON j.action = u.id
         WHERE u.mapping = {text(mapping.name)} AND u.kind = 'update'"""
-    couplings.advance(
-        connection, mapping.name, mapping.base, after=after, waiting=waiting, run=run
-    )
+    couplings.advance(connection, mapping.name, mapping.base, after=after, waiting=waiting, run=run)
 
 
 def _returned(

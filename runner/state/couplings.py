@@ -69,8 +69,8 @@ def advance(
     columns: Sequence[BaseColumn],
     *,
     after: str,
-    waiting: str,
     run: int,
+    waiting: str = "SELECT NULL AS left_key, NULL AS right_key WHERE FALSE",
 ) -> None:
     """Take what was done into couplings and base, in the caller's transaction.
 
@@ -83,8 +83,8 @@ def advance(
 
     ``after`` is the plan's table of what both sides hold once everything is done. A written field
     takes what the system made of it, so that its own spelling is no change the next time.
-    ``waiting`` selects the pairs, by the plan's keys, that something is still to be written to: they
-    get no hash, for they are compared again even if neither side changes (a constant leaves none).
+    ``waiting`` selects the pairs, by the plan's keys, that something is still to be written to.
+    They get no hash: they are compared again even if neither side changes, as it is with constants.
     """
     # A system that gives a key anew has lost the record that had it: so has the pair.
     connection.execute(

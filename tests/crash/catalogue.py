@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Projects are texts: one file, one text.
+# ruff: noqa: E501
+
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +13,12 @@ from tests.apply.test_companions import (
     GROUPS,
     ITEMS,
     LINES,
-    MORE,
     PRICE_LISTS,
     SECOND_STEP,
     UNITS,
     USES,
     with_base_units,
 )
-from tests.apply.test_language import AGENTS
 from tests.cli.quickstart import Quickstart
 from tests.crash.kinds import InMemory, Kind, Served
 
@@ -300,7 +301,11 @@ KINDS: tuple[Kind, ...] = (
     Served("tables and files", TABLES, {"shop.duckdb people": NAMES, "desk/people.csv": NAMES}),
     Served("Dataverse $batch, created", SALES, SALES_TOLD),
     Served("Dataverse $batch, changed", SALES, SALES_TOLD, edited_sales),
-    Served("option sets", OPTIONS, {"sandbox/nav.sqlite PaymentTerms": ("Code",)}),
+    Served(
+        "option sets",
+        OPTIONS,
+        {"sandbox/nav.sqlite PaymentTerms": ("Code",), "sandbox/crm.sqlite #options": ("label",)},
+    ),
     Served(
         "composite keys",
         PRICES,

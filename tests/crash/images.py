@@ -30,7 +30,9 @@ class Camera:
     def at(self, point: str) -> None:
         """Take an image, unless it is one that was taken already."""
         self.points.append(point)
-        stamp = repr([(path, path.stat()[6:9], path.stat().st_mtime_ns) for path in files(self.folder)])
+        stamp = repr(
+            [(path, path.stat()[6:9], path.stat().st_mtime_ns) for path in files(self.folder)]
+        )
         if stamp in self._stamps:
             return
         self._stamps.add(stamp)
@@ -57,9 +59,9 @@ def taken(folder: Path) -> Image:
 
 def restored(folder: Path, image: Image) -> None:
     """Make the files of a folder those of an image, and no others."""
-    for path in taken(folder):
-        (folder / path).unlink()
+    for path in files(folder):
+        path.unlink()
     for name, content in image.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)

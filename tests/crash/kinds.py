@@ -8,12 +8,13 @@ tables that they are.
 from __future__ import annotations
 
 import asyncio
+import csv
 import pickle
 import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,30 +24,29 @@ from runner import run
 from runner.cli import wiring
 from runner.config import load
 from runner.plan import CHANGES, FAILURES, run_file
-from runner.wire import WriteKind
 from tests.apply.test_companions import (
-    GROUPS,
-    MORE,
-    PRICE_LISTS,
-    SECOND_STEP,
-    UNITS,
-    USES,
     equipped,
 )
-from tests.apply.test_language import AGENTS, SYNC, systems
+from tests.apply.test_language import SYNC, systems
 from tests.crash.points import watched
 from tests.world import World
 
 if TYPE_CHECKING:
+    from collections import abc
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from runner.model import Mapping
     from runner.wire import Outcome, Write
     from tests.crash.points import At
     from tests.fakes import Fake
 
 Census = dict[str, Counter[Any]]
 """Records as a person knows them, as often as they are there, by entity."""
+
+
+OPTIONS = "#options"
+"""Where the sandbox keeps the options of choice columns."""
 
 
 def nowhere(point: str) -> None:
@@ -147,9 +147,7 @@ class InMemory(Kind):
 
     def census(self, folder: Path) -> Census:
         world = self._world(folder)
-        names = {
-            key: _told(row, {}) for fake in _both(world) for _, key, row in _records(fake)
-        }
+        names = {key: _told(row, {}) for fake in _both(world) for _, key, row in _records(fake)}
         found: Census = {}
         for system, fake in zip(("shop", "desk"), _both(world), strict=True):
             for entity, _, row in _records(fake):
@@ -169,30 +167,35 @@ class InMemory(Kind):
             _mortal(fake, at, lambda: _kept(folder, world))
         told = await world._walk((), write=True)
         findings = sum(
-            action["action"] in FAILURES for m in told.document["mappings"] for action in m["actions"]
+            action["action"] in FAILURES
+            for m in told.document["mappings"]
+            for action in m["actions"]
         )
         return Ended(changes=told.document["changes"], findings=findings, failed=told.failures)
 
     def _world(self, folder: Path) -> World:
         left, right = systems()
-        world = equipped(World(folder, left, right, self._loaded(folder)))
+        world = equipped(World(folder, left, right, self._mappings(folder)))
         if (folder / "systems").exists():
-            for fake, (rows, versions) in zip(
-                _both(world), pickle.loads((folder / "systems").read_bytes()), strict=True
-            ):
+            for fake, (rows, versions) in zip(_both(world), _loaded(folder), strict=True):
                 fake.rows, fake._versions = rows, versions
         self.manners(world)
         return world
 
-    def _loaded(self, folder: Path) -> Any:
-        if not hasattr(self, "_read"):
-            object.__setattr__(self, "_read", load(folder).mappings)
-        return self._read  # type: ignore[attr-defined]
+    def _mappings(self, folder: Path) -> tuple[Mapping, ...]:
+        return _project(self.name, folder)
 
     def _changed(self, folder: Path, change: Callable[[World], None]) -> None:
         world = self._world(folder)
         change(world)
         _kept(folder, world)
+
+
+@cache
+def _project(name: str, folder: Path) -> tuple[Mapping, ...]:
+    """Read the mappings of a kind; they are the same however often it is killed."""
+    del name
+    return load(folder).mappings
 
 
 def _both(world: World) -> tuple[Fake, Fake]:
@@ -208,7 +211,9 @@ def _told(row: dict[str, Any], names: dict[str, Any]) -> tuple[tuple[str, str], 
     given = {
         name: names.get(str(value), str(value)) for name, value in row.items() if value is not None
     }
-    return tuple(sorted((name, str(value)) for name, value in given.items() if names or name not in _CHOSEN))
+    return tuple(
+        sorted((name, str(value)) for name, value in given.items() if names or name not in _CHOSEN)
+    )
 
 
 _CHOSEN = frozenset(
@@ -232,6 +237,11 @@ def _mortal(fake: Fake, at: At, keep: Callable[[], None]) -> None:
     fake.answer = answered  # type: ignore[method-assign]
 
 
+def _loaded(folder: Path) -> list[tuple[Any, Any]]:
+    found: list[tuple[Any, Any]] = pickle.loads((folder / "systems").read_bytes())  # noqa: S301
+    return found
+
+
 def _kept(folder: Path, world: World) -> None:
     path = folder / "systems"
     beside = path.with_suffix(".new")
@@ -249,7 +259,7 @@ class Served(Kind):
 
     name: str
     files: dict[str, str]
-    told: dict[str, tuple[str, ...]]
+    told: abc.Mapping[str, tuple[str, ...]]
     edits: Callable[[Path], None] | None = None
 
     @property
@@ -282,6 +292,7 @@ class Served(Kind):
         return found
 
     def keys(self, folder: Path) -> dict[str, set[str]]:
+        del folder  # What servers and tables call their keys, the state may write otherwise.
         return {}
 
 
@@ -294,12 +305,14 @@ def rows_of(folder: Path, place: str) -> list[dict[str, Any]]:
     if path.suffix == ".sqlite":
         with closing(sqlite3.connect(path)) as connection:
             found = connection.execute("SELECT body FROM record WHERE entity = ?", [entity])
-            return [msgspec.json.decode(body) for (body,) in found]
-    if path.suffix == ".duckdb":
-        with duckdb.connect(path, read_only=True) as connection:
-            table = connection.execute(f"SELECT * FROM {entity}").to_arrow_table()
-    else:
-        with duckdb.connect() as connection:
-            table = connection.execute(f"SELECT * FROM '{path}'").to_arrow_table()
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+            rows = [msgspec.json.decode(body) for (body,) in found]
+        if entity == OPTIONS:
+            return [{"label": label} for row in rows for label in row["published"].values()]
+        return rows
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    with duckdb.connect(path, read_only=True) as connection:
+        table = connection.execute(f"SELECT * FROM {entity}")
+        columns = [column[0] for column in table.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in table.fetchall()]

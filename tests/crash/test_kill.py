@@ -1,4 +1,4 @@
-"""kill -9 in the middle of an apply, several times in a row: it converges, nothing doubled or lost."""
+"""kill -9 in the middle of an apply, several times in a row: nothing is doubled, nothing lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens while a run goes on: records move between pages, clocks differ, a system goes away."""
+"""While a run goes on: records move between pages, clocks differ, a system goes away."""
 
 from __future__ import annotations
 

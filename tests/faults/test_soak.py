@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -54,7 +54,7 @@ _INTENDED = {(k, o) for k in _KINDS for o in ("written", "found", "compared", "d
 _TOLD = {(k, "written") for k in _KINDS}
 _MADE = {("create", "written"), ("create", "found")}
 Acted = Counter[tuple[str, str, str]]
-"""How often a server wrote a record: system, entity, key. The options of a choice are no records."""
+"""How often a server wrote a record: system, entity, key. Options of choices are no records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,7 @@ class Line:
     def apps(self) -> dict[str, ASGIApp]:
         place, data = self.made.folder / ".sync-run" / "sandbox", self.made.folder / "data"
         served: dict[str, ASGIApp] = {
-            "nav": sandbox.nav(
-                place / "nav.sqlite", seed=data / "nav", now=skewed(self.ahead)
-            ),
+            "nav": sandbox.nav(place / "nav.sqlite", seed=data / "nav", now=skewed(self.ahead)),
             "crm": sandbox.dataverse(place / "crm.sqlite", seed=data / "crm"),
         }
         portions = planned(FAULTS.format(self.percent))
@@ -118,7 +116,8 @@ class Line:
     def until_done(self, apps: dict[str, ASGIApp]) -> None:
         """Apply until a plan is empty; hold what the servers wrote against the journal."""
         self._note()
-        before, found = self._runs(), []
+        before = self._runs()
+        found: list[tuple[int, int] | str] = []
         for _ in range(PATIENCE):
             try:
                 found.append(asyncio.run(applied(self.made.folder, self.connectors(apps))))
@@ -126,7 +125,7 @@ class Line:
                 # A system that was away for too long: the next run goes on where this one stopped.
                 found.append(str(error))
                 continue
-            if not found[-1][0]:
+            if found[-1] and not found[-1][0]:
                 self._accounted(before)
                 return
         pytest.fail(f"it did not come to its end: {found}")

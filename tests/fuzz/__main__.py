@@ -1,6 +1,6 @@
 """Fuzz a target for a while: ``python -m tests.fuzz TARGET --seconds 600``.
 
-With atheris (``pip install atheris``) guided by what of the code was reached; without it, by chance.
+With atheris (``pip install atheris``) guided by what code was reached; without it, by chance.
 What is found is written to the corpus, where it is tried again by every run of the tests.
 """
 
@@ -61,7 +61,7 @@ def _by_chance(name: str, seconds: int, seed: int) -> None:
     from tests.fuzz.spoiling import spoilt  # noqa: PLC0415
     from tests.fuzz.targets import TARGETS  # noqa: PLC0415
 
-    known, dice, found = seeds(name), random.Random(seed), set[str]()
+    known, dice, found = seeds(name), random.Random(seed), set[str]()  # noqa: S311 - to be repeated
     until, count, slowest = time.monotonic() + seconds, 0, 0.0
     while time.monotonic() < until:
         data = spoilt(known, dice)

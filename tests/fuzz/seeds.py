@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Seeds are texts.
+# ruff: noqa: E501
+
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +28,9 @@ def seeds(name: str) -> list[bytes]:
 
 def _yaml() -> Iterator[bytes]:
     texts = [v for v in vars(test_companions).values() if isinstance(v, str) and "mapping:" in v]
-    texts.append(test_language.MAPPING + "  - {shop: Name, desk: name, transform: {desk: [trim]}}\n")
+    texts.append(
+        test_language.MAPPING + "  - {shop: Name, desk: name, transform: {desk: [trim]}}\n"
+    )
     yield from (text.encode() for text in texts)
     for path in sorted((_REPOSITORY / "mappings" / "nav-sales").glob("*s.yaml")):
         yield path.read_bytes()
@@ -43,7 +48,7 @@ def _jmespath() -> Iterator[bytes]:
             "split(' ', name)[-1]", "day >= '2018-01-01' && at < '2018-02-01T00:00:00Z'",
             "contains(['A', 'AB'], code)", "to_number(name) == n", "replace(name, 'O', 'o')",
             "not_null(name, code, 'x')", "length(name) > `2`", "upper(name) == lower(code)",
-            "sum([n, d])", "max_by(@, &n)", "!(!(!flag))", "`{}`", "`[1, \"a\", null]`", "n == '5'",
+            "sum([n, d])", "max_by(@, &n)", "!(!(!flag))", "`{}`", '`[1, "a", null]`', "n == '5'",
             "to_string(d)", "floor(d) == ceil(d)", "abs(n)", "((((name))))", "name[0]", "a.b", "'",
         )
     )  # fmt: skip
@@ -93,7 +98,9 @@ def _batch() -> Iterator[bytes]:
     )
     yield ("multipart/mixed; boundary=b\n" + part * 3 + "--b--\r\n").encode()
     yield ("multipart/mixed; boundary=b\n" + part).encode()
-    answers = [{"id": str(n), "status": 200 + n, "headers": {}, "body": {"n": n}} for n in (1, 2, 3)]
+    answers = [
+        {"id": str(n), "status": 200 + n, "headers": {}, "body": {"n": n}} for n in (1, 2, 3)
+    ]
     yield b"application/json\n" + json.dumps({"responses": answers}).encode()
     yield b'application/json\n{"responses": [{"id": "99999999999999999999", "status": 1}]}'
 

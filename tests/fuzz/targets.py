@@ -1,4 +1,4 @@
-"""Where text from outside comes in: each target takes any bytes, and raises only for a fault of ours.
+"""Where text from outside comes in: a target takes any bytes, and raises for a fault of ours.
 
 What a target lets pass in silence are the errors that its room promises; every other exception is a
 traceback for somebody. What it understood it carries on with, as far as no network is needed.
@@ -181,5 +181,3 @@ Target = Callable[[bytes], None]
 TARGETS: dict[str, Target] = {
     target.__name__: target for target in (yaml, jmespath, csdl, odata, batch, plan)
 }
-
-

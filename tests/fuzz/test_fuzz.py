@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import random  # noqa: TC003 - hypothesis reads the annotation
 import time
 
 import pytest

@@ -161,6 +161,8 @@ def _answers(reply: Reply, count: int) -> list[Reply | None]:
             raise UnreadableError(f"an answer came to request '{answer.id}', which was not sent")
         body = bytes(answer.body)
         content = b"" if body == b"null" else body
-        headers = httpx.Headers({name.encode(): told.encode() for name, told in answer.headers.items()})
+        headers = httpx.Headers(
+            {name.encode(): told.encode() for name, told in answer.headers.items()}
+        )
         found[place] = Reply(answer.status, headers, content, reply.told)
     return found

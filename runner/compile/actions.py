@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import compare, values
-from runner.compile.changes import change
+from runner.compile.changes import change, gathered
 from runner.compile.changes import judged as changed
 from runner.compile.tables import (
     ACTION,
@@ -153,28 +153,34 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
     def judged(self) -> str:
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
-        plain = ",\n    ".join(f'{judge.plain(f)} AS "#v{f.number}"' for f in self.fields)
-        both, of_record = judge.of_record(self.fields)
-        agreed = ",\n    ".join(f'{of_record[f.number]} AS "#w{f.number}"' for f in self.fields)
-        final = ",\n    ".join(f'{judge.verdict(f)} AS "#d{f.number}"' for f in self.fields)
         afters = ",\n    ".join(
             f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
             for f in self.fields
             for side in Side
         )
-        changes = ",\n        ".join(
+        changes = gathered(
             changed(field, judge.drifted(field), judge.reason(field)) for field in self.fields
         )
         return f"""CREATE TABLE {tables.judged} AS
 SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
     l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
-    {plain},
-    {both} AS "#both",
-    {agreed},
-    {final},
     {afters},
-    list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
-        lambda f: f.verdict <> 'unchanged') AS fields
+    list_filter({changes}, lambda f: f.verdict <> 'unchanged') AS fields
+FROM {self._verdicts(judge)}"""
+
+    def _verdicts(self, judge: compare.Judge) -> str:
+        """Select the pairs to judge with the verdict on each of their fields, step by step.
+
+        A SELECT a step: DuckDB writes an alias out wherever the same SELECT names it, and each step
+        names the one before many times. The rows go up whole, as structs, so that expressions read
+        the same on every step.
+        """
+        tables, both_sides = self._tables, (Side.LEFT, Side.RIGHT)
+        rows = ("p", "l", "r", "b", *compare.link_rows(self.fields, *both_sides))
+        both, agreed = judge.of_record(self.fields)
+        plain = "v" if agreed else "w"
+        facts = [judge.facts(field) for field in self.fields]
+        found = f"""(SELECT {", ".join((*rows, *facts))}
 FROM (
     SELECT left_key, right_key, FALSE AS fresh FROM {tables.status} WHERE status = 'changed'
     UNION ALL
@@ -182,7 +188,15 @@ FROM (
     JOIN {tables.snapshot(Side.LEFT)} l ON l.{KEY} = p.left_key
     JOIN {tables.snapshot(Side.RIGHT)} r ON r.{KEY} = p.right_key
     LEFT JOIN {tables.base} b ON b.left_key = p.left_key
-{compare.links(self.fields, self.lookups, Side.LEFT, Side.RIGHT)}"""
+{compare.links(self.fields, self.lookups, *both_sides)})"""
+        steps = [{f'"#{plain}{f.number}"': judge.plain(f) for f in self.fields}]
+        if agreed:
+            steps += [{'"#both"': both}, {f'"#w{n}"': sql for n, sql in agreed.items()}]
+        steps.append({f'"#d{f.number}"': judge.verdict(f) for f in self.fields})
+        for step in steps:
+            columns = ",\n    ".join(f"{sql} AS {column}" for column, sql in step.items())
+            found = f"(SELECT *,\n    {columns}\nFROM {found})"
+        return found
 
     def insert(self) -> str:
         """Add the mapping's actions and findings to the plan."""

@@ -88,7 +88,8 @@ class Judge:
         They are the columns ``"#l<n>"``, ``"#r<n>"`` and ``"#s<n>"``.
         """
         moved = [
-            f"{field.value(side)} {OTHER} b.{base_column(field, side)} AS {self._moved(field, side)}"
+            f"{field.value(side)} {OTHER} b.{base_column(field, side)} "
+            f"AS {self._moved(field, side)}"
             for side in Side
         ]
         return ", ".join((*moved, f"{field.same()} AS {self._same(field)}"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Projects are texts: one file, one text.
 # ruff: noqa: E501
-
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Seeds are texts.
 # ruff: noqa: E501
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Tokens are a table.
 # ruff: noqa: E501
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

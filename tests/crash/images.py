@@ -61,6 +61,9 @@ def restored(folder: Path, image: Image) -> None:
     """Make the files of a folder those of an image, and no others."""
     for path in files(folder):
         path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     for name, content in image.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)

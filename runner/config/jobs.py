@@ -84,7 +84,7 @@ def _problems(
     elif "cron" in value:
         yield from _cron_problems(document, path, value)
     elif "every" not in value:
-        yield Problem(at, "nothing says when it runs", "`every: 2m`, or `cron: \"30 2 * * *\"`")
+        yield Problem(at, "nothing says when it runs", '`every: 2m`, or `cron: "30 2 * * *"`')
     elif "zone" in value:
         yield Problem(document.key_at((*path, "zone")), "'zone' is for 'cron'", "take it out")
     elif duration(value["every"]) < SHORTEST:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runner.schedule.loop import News
     from runner.state.turns import Turn
 
+_NAMED = 5
+"""Mappings of a job that are named in the list."""
+
 
 def began(turn: Turn, job: Job) -> str:
     """Say that a turn begins, and what it makes up for."""
@@ -56,10 +59,14 @@ def ended(turn: Turn) -> str:
             Outcome.STOPPED: "stops, and is taken up again",
         }.get(turn.outcome, turn.outcome.value)
         return f"{turn.job}: {what}, {took}: {turn.message}"
-    changes = f"{turn.changes} changes" if turn.changes else "nothing changed"
-    failed = f", {turn.failed} records failed" if turn.failed else ""
+    changes = _counted(turn.changes, "change") if turn.changes else "nothing changed"
+    failed = f", {_counted(turn.failed, 'record')} failed" if turn.failed else ""
     run = f" (run {turn.run})" if turn.run else ""
     return f"{turn.job}: ends {took}: {changes}{failed}{run}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def job_words(job: Job) -> str:
@@ -122,9 +129,11 @@ def listed(rows: Iterable[dict[str, Any]]) -> str:
 
 def _listed(row: dict[str, Any]) -> Iterator[str]:
     zone = f" {row['zone']}" if row["zone"] else ""
-    yield f"{row['job']}  {row['when']}{zone}, {row['mode']}: {', '.join(row['mappings'])}"
+    some, rest = row["mappings"][:_NAMED], len(row["mappings"]) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    yield f"{row['job']}  {row['when']}{zone}, {row['mode']}: {', '.join(some)}{more}"
     yield f"  next  {row['next'] or 'never: it is not enabled'}"
     if last := row["last"]:
         what = f": {last['message']}" if last["message"] else ""
-        counts = f", {last['changes']} changes, {last['failed']} failed"
-        yield f"  last  {last['begun']}  {last['outcome']}{counts}{what}"
+        counts = f"{_counted(last['changes'], 'change')}, {last['failed']} failed"
+        yield f"  last  {last['begun']}  {last['outcome']}, {counts}{what}"

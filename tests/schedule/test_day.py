@@ -132,8 +132,8 @@ def check(day: Day, every: timedelta) -> None:
                 assert Outcome.DONE in {turn.outcome for turn in later}, f"{name}: {moment} is lost"
     assert is_equal(day) > 20
     assert turns[-1].outcome in {Outcome.DONE, Outcome.SET}
-    assert not [turn for turn in turns if turn.outcome is Outcome.RUNNING or turn.failed and
-                turn.begun > BEGIN + 26 * HOUR]  # fmt: skip
+    assert not [turn for turn in turns if turn.outcome is Outcome.RUNNING or (turn.failed and
+                turn.begun > BEGIN + 26 * HOUR)]  # fmt: skip
 
 
 def covers(turn: Turn, moment: datetime, every: timedelta) -> None:

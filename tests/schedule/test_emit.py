@@ -9,18 +9,20 @@ import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from cronsim import CronSim
 
 from runner.errors import RunnerError
-from runner.model import Job
 from runner.schedule.emit import TARGETS, Command
 from runner.schedule.emit.expressions import calendar, cron, cron_in_utc
 from runner.schedule.times import times
 from tests.schedule.days import job
+
+if TYPE_CHECKING:
+    from runner.model import Job
 
 GOLDEN = Path(__file__).parent / "golden"
 BEGIN = datetime(2026, 6, 5, 9, 7, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.schedule.emit.command import Command
 
 _TOLD = """The agent has sync-run, reaches both systems, and keeps the state between runs in the
-folder that STATE names. What is due is decided by that state: a run that comes late loses nothing."""
+folder that STATE names. That state decides what is due: a run that comes late loses nothing."""
 _STATE = "/var/lib/sync-run"
 
 

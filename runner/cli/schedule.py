@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import fault, say, words_for_errors
-from runner.errors import ExitCode, RunnerError, StateHeldError, StoppedError, nearest
+from runner.errors import ExitCode, RunnerError, StateHeldError, nearest
 from runner.events import Recovered
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from runner.cli.walk import Where
     from runner.events import Event
-    from runner.model import Project
-    from runner.schedule.loop import Bell, News
+    from runner.model import Job, Project
+    from runner.schedule.bell import Bell
+    from runner.schedule.loop import News
     from runner.schedule.status import Board
     from runner.schedule.turn import World
     from runner.state.turns import Turn
@@ -150,16 +151,17 @@ async def _run(
     address: tuple[str, int] | None,
 ) -> int:
     from runner.schedule import loop
+    from runner.schedule.bell import Bell
     from runner.schedule.status import Board
 
-    bell, board = loop.Bell(), Board()
+    bell, board = Bell(), Board()
     _stopping(bell)
-    world = _world(read, bell, board)
+    world = _world(bell, board)
     async with _served(address, board, bell):
         if once:
             done = await loop.once(read, names, world, partial(_tell, board))
             return max((turn.exit_code for turn in _last(done)), default=0)
-        await loop.serve(read, names, world, bell, partial(_tell, board))
+        await loop.serve(read, names, world, partial(_tell, board))
     _log("ended")
     return ExitCode.DONE
 
@@ -190,33 +192,28 @@ class _Clock:
     """The clock of this machine; who rings the bell wakes whoever waits."""
 
     def __init__(self, bell: Bell) -> None:
-        self._rung = asyncio.Event()
-        bell.rung = self._rung.set
+        self._bell = bell
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), seconds)
-        self._rung.clear()
+            await asyncio.wait_for(self._bell.wait(), seconds)
 
 
-def _world(read: Callable[[], Project], bell: Bell, board: Board) -> World:
+def _world(bell: Bell, board: Board) -> World:
     from runner.cli.wiring import connected
     from runner.schedule import words
     from runner.schedule.turn import World
 
-    def begun(turn: Turn) -> None:
+    def begun(turn: Turn, job: Job) -> None:
         board.begun(turn)
-        jobs = {job.name: job for job in read().jobs}
-        _log(words.began(turn, jobs[turn.job]))
+        _log(words.began(turn, job))
 
     def tell(event: Event) -> None:
         if isinstance(event, Recovered):
             _log(f"{event.mapping} {event.key}: the interrupted create was {event.what}")
-        if bell.stopping:
-            raise StoppedError("it was asked to end")
 
     return World(
         connect=connected,
@@ -224,7 +221,7 @@ def _world(read: Callable[[], Project], bell: Bell, board: Board) -> World:
         tell=tell,
         begun=begun,
         fault=fault,
-        stopping=lambda: bell.stopping,
+        bell=bell,
     )
 
 
@@ -242,7 +239,7 @@ def _log(line: str) -> None:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    if not host or not port.isdecimal() or int(port) >= 1 << 16:
         hint = "a host and a port, as in 127.0.0.1:9090"
         raise RunnerError(f"--listen: '{text}' is no address", hint=hint)
     return host.strip("[]"), int(port)
@@ -275,7 +272,7 @@ async def _served(address: tuple[str, int] | None, board: Board, bell: Bell) -> 
     settings = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
     server = Server(settings)
     serving = asyncio.create_task(server.serve([listening]))
-    _log(f"listens on http://{host}:{port}")
+    _log(f"listens on http://{host}:{listening.getsockname()[1]}")
     try:
         yield
     finally:

@@ -63,36 +63,6 @@ class Read:
 News = Ended | Waits | Held | Refused | Read
 
 
-class Bell:
-    """What reaches the loop from outside: the wish that it ends, and jobs that are to run now."""
-
-    def __init__(self) -> None:
-        self.stopping = False
-        self._ready: list[str] = []
-        self.rung: Callable[[], None] = lambda: None
-        """Called when there is something to hear; whoever sleeps wakes up."""
-
-    def stop(self) -> None:
-        """Ask the loop to end after the window of writes that it is in."""
-        self.stopping = True
-        self.rung()
-
-    def ready(self, job: str) -> None:
-        """Let a job run as soon as may be; told twice before it runs, it runs once."""
-        if job not in self._ready:
-            self._ready.append(job)
-        self.rung()
-
-    @property
-    def waiting(self) -> str:
-        """The job that was called first and has not run yet; empty: none."""
-        return self._ready[0] if self._ready else ""
-
-    def heard(self, job: str) -> None:
-        """It runs now, or is none of those that run here."""
-        self._ready = [name for name in self._ready if name != job]
-
-
 def chosen(project: Project, names: Sequence[str]) -> tuple[Job, ...]:
     """Return the jobs named, or all.
 
@@ -117,7 +87,6 @@ async def serve(
     read: Callable[[], Project],
     names: Sequence[str],
     world: World,
-    bell: Bell,
     tell: Callable[[News], None],
 ) -> None:
     """Run what is due, for ever, or until the bell says to end.
@@ -125,6 +94,7 @@ async def serve(
     The configuration is read before every turn and once a minute. While it is wrong nothing runs:
     what nobody could review is not carried out.
     """
+    bell = world.bell
     jobs: tuple[Job, ...] = ()
     while not bell.stopping:
         try:
@@ -150,7 +120,7 @@ async def serve(
                 tell(Ended(turn=taken.turn))
             if taken.due is None or taken.due.at > world.clock.now():
                 tell(Waits(due=taken.due))
-                await _wait(taken.due, read, names, world, bell, jobs)
+                await _wait(taken.due, read, names, world, jobs)
 
 
 async def once(
@@ -164,7 +134,7 @@ async def once(
     Each job comes to its end once, even if it is due again by then.
     """
     done: list[Turn] = []
-    while not world.stopping():
+    while not world.bell.stopping:
         ended = {turn.job for turn in done if turn.outcome is not Outcome.FAILED}
         try:
             project = read()
@@ -189,12 +159,11 @@ async def _wait(
     read: Callable[[], Project],
     names: Sequence[str],
     world: World,
-    bell: Bell,
     jobs: tuple[Job, ...],
 ) -> None:
     """Wait until something is due, is called, or is told otherwise by the file or the clock."""
     before = world.clock.now()
-    while not bell.stopping and not bell.waiting:
+    while not world.bell.stopping and not world.bell.waiting:
         left = (due.at - before).total_seconds() if due else LOOK
         await world.clock.sleep(max(0.0, min(left, LOOK)))
         now = world.clock.now()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from runner.model import Job
-    from runner.schedule.loop import Bell, News
+    from runner.schedule.bell import Bell
+    from runner.schedule.loop import News
     from runner.state.turns import Turn
 
 

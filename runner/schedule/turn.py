@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runner import run
-from runner.errors import ExitCode, RunnerError
+from runner.errors import ExitCode, RunnerError, StoppedError
 from runner.plan import run_file
 from runner.schedule.due import Due, counted, next_up
 from runner.state import held, turns
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from runner.connectors.protocol import Connector
-    from runner.events import Tell
+    from runner.events import Event, Tell
     from runner.model import Job, Project
+    from runner.plan import Plan, RunFile
+    from runner.schedule.bell import Bell
     from runner.state import Store
 
 
@@ -41,17 +43,16 @@ class Clock(Protocol):
 class World:
     """What turns need of the world.
 
-    ``connect`` opens the systems of a project; ``tell`` hears what a run does, and may raise
-    ``StoppedError``; ``begun`` hears of each turn when it begins; ``fault`` keeps the details of a
-    fault of ours and says where. ``stopping`` says whether somebody asked to end.
+    ``connect`` opens the systems of a project; ``tell`` hears what a run does, ``begun`` of each
+    turn when it begins; ``fault`` keeps the details of a fault of ours and says where.
     """
 
     connect: Callable[[Project], AbstractAsyncContextManager[Mapping[str, Connector]]]
     clock: Clock
     tell: Tell
-    begun: Callable[[Turn], None]
+    begun: Callable[[Turn, Job], None]
     fault: Callable[[Exception], str]
-    stopping: Callable[[], bool]
+    bell: Bell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ async def take(project: Project, jobs: Sequence[Job], world: World, *, ready: st
             _bury(state, last[due.job.name], now)
             turn = turns.begin(state, _turn(due, now))
             turns.forget(state, now)
-        world.begun(turn)
+        world.begun(turn, due.job)
         turn = await _walked(project, due.job, store, turn, world)
         return Taken(turn=turn, due=next_up(jobs, {**last, turn.job: turn}, world.clock.now()))
 
@@ -117,19 +118,23 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
         recorded.append(_ended(job, turn, report, world))
         turns.end(state, recorded[-1])
 
+    def tell(event: Event) -> None:
+        world.tell(event)
+        if world.bell.stopping:
+            raise StoppedError("it was asked to end")
+
     try:
         async with world.connect(project) as connectors:
             session = run.Session(
                 project=project,
                 connectors=connectors,
-                mappings=await run.compiled(project, connectors),
+                mappings=await world.bell.unless_stopped(run.compiled(project, connectors)),
                 store=store,
-                tell=world.tell,
+                tell=tell,
                 ended=ended,
             )
-            await run.settle_interrupted(session)
             with run_file() as file:
-                made = await run.make_plan(session, file, job.mappings)
+                made = await world.bell.unless_stopped(_planned(session, file, job))
                 if not run.nothing_to_do(made):
                     await run.carry_out(session, made)
                     return recorded[-1]
@@ -139,6 +144,11 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
     with store.opened() as state:
         turns.end(state, told)
     return told
+
+
+async def _planned(session: run.Session, file: RunFile, job: Job) -> Plan:
+    await run.settle_interrupted(session)
+    return await run.make_plan(session, file, job.mappings)
 
 
 def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:
@@ -174,7 +184,7 @@ def _failed(job: Job, turn: Turn, error: Exception, world: World) -> Turn:
 
 
 def _outcome(job: Job, turn: Turn, world: World) -> Outcome:
-    if world.stopping():
+    if world.bell.stopping:
         return Outcome.STOPPED
     return Outcome.FAILED if turn.attempt < job.attempts else Outcome.GIVEN_UP
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runner.errors import StoppedError, SystemUnavailableError
+from runner.errors import SystemUnavailableError
 from runner.model import Job, Project, UpdateConflict
-from runner.schedule.loop import Bell, serve
+from runner.schedule.bell import Bell
+from runner.schedule.loop import serve
 from runner.schedule.turn import World as Outside
 from runner.state import held, turns
 from tests.fakes import HERE, Fake
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.connectors.protocol import Connector
-    from runner.events import Event
     from runner.state.turns import Turn
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
@@ -131,7 +131,7 @@ class Day:
         while self.time.true < until:
             self.bell, self.up = Bell(), True
             try:
-                asyncio.run(serve(self.project, (), self._outside(), self.bell, lambda _: None))
+                asyncio.run(serve(self.project, (), self._outside(), lambda _: None))
             except Killed:
                 self.deaths += 1
             except BaseExceptionGroup as group:
@@ -167,20 +167,16 @@ class Day:
         async def connect(_: Project) -> AsyncIterator[Mapping[str, Connector]]:
             yield {"shop": self.shop, "desk": self.desk}
 
-        def tell(_: Event) -> None:
-            if self.bell.stopping:
-                raise StoppedError("asked to end")
-
         def fault(error: Exception) -> str:
             raise AssertionError from error
 
         return Outside(
             connect=connect,
             clock=self.time,
-            tell=tell,
-            begun=lambda turn: self.began.append((self.time.true, turn)),
+            tell=lambda _: None,
+            begun=lambda turn, _: self.began.append((self.time.true, turn)),
             fault=fault,
-            stopping=lambda: self.bell.stopping,
+            bell=self.bell,
         )
 
 

@@ -1,0 +1,105 @@
+"""A plan as a comment on a change of its mappings: Markdown, no longer than a comment may be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from runner.plan import CHANGES, FINDINGS
+from runner.views.text import Paint, action_lines, fact, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Document = dict[str, Any]
+
+LONGEST = 65_536
+"""Characters of a comment on GitHub; other servers take more."""
+SHOWN = 20
+"""Actions of each kind that are drawn of a mapping."""
+
+_PLAIN = Paint(colour=False)
+_ROOM = 200
+"""Characters that are kept for saying what did not fit."""
+_ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
+
+
+def markdown(document: Document, *, longest: int = LONGEST) -> str:
+    """Draw a plan: one sentence, a table of the mappings, then the actions, folded.
+
+    What needs a person comes first. What does not fit into so many characters is counted.
+    """
+    title = " ".join(filter(None, (document["project"], document["environment"])))
+    text = f"### sync-run plan: {_escaped(title)}\n\n{sentence(document)}\n"
+    busy = [mapping for mapping in document["mappings"] if mapping["counts"]]
+    text, left_rows = _fitted(text, _table(busy), longest - _ROOM)
+    idle = len(document["mappings"]) - len(busy)
+    if idle:
+        text += f"\n{idle} {'mapping' if idle == 1 else 'mappings'} without changes.\n"
+    text, left = _folds(text, busy, longest - _ROOM)
+    if left or left_rows:
+        text += f"\n{left_rows + left} more did not fit; `sync-run plan --full` shows all.\n"
+    return text
+
+
+def _table(mappings: Sequence[Document]) -> Iterator[str]:
+    if not mappings:
+        return
+    yield "\n| mapping | | what |\n| --- | --- | --- |\n"
+    for mapping in mappings:
+        left, right = mapping["left"], mapping["right"]
+        between = (
+            f"{left['system']} {left['entity']} {_ARROWS[mapping['direction']]} "
+            f"{right['system']} {right['entity']}"
+        )
+        facts = ", ".join(fact(key, n) for key, n in mapping["counts"].items())
+        cells = (mapping["mapping"], between, f"{facts}, {mapping['unchanged']} unchanged")
+        yield "| " + " | ".join(map(_escaped, cells)) + " |\n"
+
+
+def _fitted(text: str, pieces: Iterator[str], longest: int) -> tuple[str, int]:
+    """Put on what fits; return how many pieces did not."""
+    left = 0
+    for piece in pieces:
+        if left or len(text) + len(piece) > longest:
+            left += 1
+        else:
+            text += piece
+    return text, left
+
+
+def _folds(text: str, mappings: Sequence[Document], longest: int) -> tuple[str, int]:
+    left = 0
+    for kinds, title, attribute in (
+        (FINDINGS, "to look at", " open"),
+        (CHANGES, "changes", ""),
+    ):
+        for mapping in mappings:
+            actions = [action for action in mapping["actions"] if action["action"] in kinds]
+            total = sum(n for key, n in mapping["counts"].items() if key.split()[0] in kinds)
+            if total:
+                head = f"{mapping['mapping']}: {total} {title}"
+                text, drawn = _fold(text, head, attribute, actions, longest)
+                left += total - drawn
+    return text, left
+
+
+def _fold(
+    text: str, title: str, attribute: str, actions: Sequence[Document], longest: int
+) -> tuple[str, int]:
+    """Put on a fold with as many actions as fit; return how many those are."""
+    blocks = ["\n".join(line[2:] for line in action_lines(a, _PLAIN)) + "\n" for a in actions]
+    # Values of records may hold backticks: the fence has more of them.
+    ticks = max((len(run) for block in blocks for run in re.findall("`+", block)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    before = f"\n<details{attribute}><summary>{_escaped(title)}</summary>\n\n{fence}\n"
+    after = f"{fence}\n\n</details>\n"
+    filled, left = _fitted(text + before, iter(blocks), longest - len(after))
+    drawn = len(blocks) - left
+    return (filled + after, drawn) if drawn else (text, 0)
+
+
+def _escaped(text: str) -> str:
+    """Let a name be a name: no markup, no cell of its own, nobody who is called."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]|@#~])", r"\\\1", text)

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runner.plan import CHANGES, FINDINGS
-from runner.views.text import Paint, action_lines, fact, sentence
+from runner.views.text import Paint, action_lines, fact, interrupted, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from runner.plan import Kind
 
 Document = dict[str, Any]
 
@@ -21,6 +23,9 @@ SHOWN = 20
 _PLAIN = Paint(colour=False)
 _ROOM = 200
 """Characters that are kept for saying what did not fit."""
+_MORE = "… {:,} more\n"
+_COUNT = 24
+"""Characters that such a line takes at the most."""
 _ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
 
 
@@ -31,14 +36,21 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     """
     title = " ".join(filter(None, (document["project"], document["environment"])))
     text = f"### sync-run plan: {_escaped(title)}\n\n{sentence(document)}\n"
+    if document["interrupted"]:
+        text += f"\n{interrupted(document['interrupted'])}"
     busy = [mapping for mapping in document["mappings"] if mapping["counts"]]
-    text, left_rows = _fitted(text, _table(busy), longest - _ROOM)
+    rows = list(_table(busy))
+    text, left = _fitted(text, rows, longest - _ROOM)
     idle = len(document["mappings"]) - len(busy)
     if idle:
         text += f"\n{idle} {'mapping' if idle == 1 else 'mappings'} without changes.\n"
-    text, left = _folds(text, busy, longest - _ROOM)
-    if left or left_rows:
-        text += f"\n{left_rows + left} more did not fit; `sync-run plan --full` shows all.\n"
+    for kinds, title, attribute in ((FINDINGS, "to look at", " open"), (CHANGES, "changes", "")):
+        for mapping in busy:
+            fold = _fold(mapping, kinds, title, attribute, longest - _ROOM - len(text))
+            left += fold is None
+            text += fold or ""
+    if left:
+        text += "\nMore did not fit; `sync-run plan --full` shows all.\n"
     return text
 
 
@@ -57,46 +69,35 @@ def _table(mappings: Sequence[Document]) -> Iterator[str]:
         yield "| " + " | ".join(map(_escaped, cells)) + " |\n"
 
 
-def _fitted(text: str, pieces: Iterator[str], longest: int) -> tuple[str, int]:
-    """Put on what fits; return how many pieces did not."""
-    left = 0
-    for piece in pieces:
-        if left or len(text) + len(piece) > longest:
-            left += 1
-        else:
-            text += piece
-    return text, left
-
-
-def _folds(text: str, mappings: Sequence[Document], longest: int) -> tuple[str, int]:
-    left = 0
-    for kinds, title, attribute in (
-        (FINDINGS, "to look at", " open"),
-        (CHANGES, "changes", ""),
-    ):
-        for mapping in mappings:
-            actions = [action for action in mapping["actions"] if action["action"] in kinds]
-            total = sum(n for key, n in mapping["counts"].items() if key.split()[0] in kinds)
-            if total:
-                head = f"{mapping['mapping']}: {total} {title}"
-                text, drawn = _fold(text, head, attribute, actions, longest)
-                left += total - drawn
-    return text, left
-
-
 def _fold(
-    text: str, title: str, attribute: str, actions: Sequence[Document], longest: int
-) -> tuple[str, int]:
-    """Put on a fold with as many actions as fit; return how many those are."""
+    mapping: Document, kinds: Collection[Kind], title: str, attribute: str, room: int
+) -> str | None:
+    """Draw a mapping's actions of these kinds, as many as fit; ``None``: not one does."""
+    actions = [action for action in mapping["actions"] if action["action"] in kinds]
+    total = sum(n for key, n in mapping["counts"].items() if key.split()[0] in kinds)
+    if not total:
+        return ""
     blocks = ["\n".join(line[2:] for line in action_lines(a, _PLAIN)) + "\n" for a in actions]
     # Values of records may hold backticks: the fence has more of them.
     ticks = max((len(run) for block in blocks for run in re.findall("`+", block)), default=0)
     fence = "`" * max(3, ticks + 1)
-    before = f"\n<details{attribute}><summary>{_escaped(title)}</summary>\n\n{fence}\n"
+    name = f"{_escaped(mapping['mapping'])}: {total} {title}"
+    before = f"\n<details{attribute}><summary>{name}</summary>\n\n{fence}\n"
     after = f"{fence}\n\n</details>\n"
-    filled, left = _fitted(text + before, iter(blocks), longest - len(after))
-    drawn = len(blocks) - left
-    return (filled + after, drawn) if drawn else (text, 0)
+    drawn, left = _fitted("", blocks, room - len(before) - len(after) - _COUNT)
+    if not drawn:
+        return None
+    left += total - len(blocks)
+    return before + drawn + (_MORE.format(left) if left else "") + after
+
+
+def _fitted(text: str, pieces: Sequence[str], longest: int) -> tuple[str, int]:
+    """Put on what fits; return how many pieces did not."""
+    for n, piece in enumerate(pieces):
+        if len(text) + len(piece) > longest:
+            return text, len(pieces) - n
+        text += piece
+    return text, 0
 
 
 def _escaped(text: str) -> str:

@@ -45,7 +45,7 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     paint = Paint(colour)
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
     if document["interrupted"]:
-        blocks.insert(0, _interrupted(document["interrupted"]))
+        blocks.insert(0, interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
 
 
@@ -175,7 +175,8 @@ def fact(key: str, n: int) -> str:
     return f"{n} to {kind} in {system}" if system else f"{n} to {kind}"
 
 
-def _interrupted(n: int) -> str:
+def interrupted(n: int) -> str:
+    """Say that writes of an earlier run are in doubt."""
     return (
         f"An earlier run was interrupted: the outcome of {_plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first.\n"

@@ -70,7 +70,8 @@ class Server:
             **more,
         }
         done = subprocess.run(
-            ["/usr/bin/env", "bash", "-e", "-c", script], cwd=place, env=environment, text=True, check=False,
+            ["/usr/bin/env", "bash", "-e", "-c", script],
+            cwd=place, env=environment, text=True, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.log.append((name, done.returncode, done.stdout))
@@ -175,7 +176,7 @@ class Azure(Server):
                 case {"publish": path, "artifact": artifact}:
                     self.keep(artifact, place / path)
                 case {"download": "current", "artifact": artifact}:
-                    assert self.artifacts[artifact]
+                    assert artifact in self.artifacts
                 case {"bash": script}:
                     if code := self.ran(script, step, place):
                         return code

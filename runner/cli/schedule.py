@@ -117,6 +117,8 @@ def _emit(project: Project, names: Sequence[str], target: str, out: Path | None)
         environment=project.environment,
     )
     jobs = [job for job in chosen(project, names) if job.enabled]
+    if not jobs:
+        raise RunnerError("no job is enabled", hint="nothing is written for those that are not")
     files = TARGETS[target](jobs, command)
     for name, text in files.items():
         if out is None:

@@ -43,7 +43,7 @@ class Waits:
 class Held:
     """Another runner holds the state; it is waited for."""
 
-    error: StateHeldError
+    error: RunnerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,26 +96,28 @@ async def serve(
     """
     bell = world.bell
     jobs: tuple[Job, ...] = ()
+    trouble = ""
     while not bell.stopping:
+        calling = bell.waiting
+        bell.heard(calling)
         try:
             project = read()
             found = chosen(project, names)
             if found != jobs:
                 tell(Read(jobs=found))
             jobs = found
-            calling = bell.waiting
-            bell.heard(calling)
             taken = await take(project, jobs, world, ready=calling)
-        except StateHeldError as error:
+        except RunnerError as error:
+            held = isinstance(error, StateHeldError)
+            if str(error) != trouble:
+                tell(Held(error=error) if held else Refused(error=error))
+            trouble = str(error)
+            jobs = jobs if held else ()
+            await world.clock.sleep(HELD if held else LOOK)
             if calling:
                 bell.ready(calling)
-            tell(Held(error=error))
-            await world.clock.sleep(HELD)
-        except RunnerError as error:
-            jobs = ()
-            tell(Refused(error=error))
-            await world.clock.sleep(LOOK)
         else:
+            trouble = ""
             if taken.turn:
                 tell(Ended(turn=taken.turn))
             if taken.due is None or taken.due.at > world.clock.now():
@@ -134,6 +136,7 @@ async def once(
     Each job comes to its end once, even if it is due again by then.
     """
     done: list[Turn] = []
+    trouble = ""
     while not world.bell.stopping:
         ended = {turn.job for turn in done if turn.outcome is not Outcome.FAILED}
         try:
@@ -141,7 +144,9 @@ async def once(
             jobs = [job for job in chosen(project, names) if job.name not in ended]
             taken = await take(project, jobs, world)
         except StateHeldError as error:
-            tell(Held(error=error))
+            if str(error) != trouble:
+                tell(Held(error=error))
+            trouble = str(error)
             await world.clock.sleep(HELD)
             continue
         if taken.turn:

@@ -147,6 +147,7 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
 
 
 async def _planned(session: run.Session, file: RunFile, job: Job) -> Plan:
+    # Every run reads both sides whole so far: `job.mode` is for what comes to read less.
     await run.settle_interrupted(session)
     return await run.make_plan(session, file, job.mappings)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, ping, project, serve, walk
+from runner.cli import cases, couple, ping, project, schedule, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -57,6 +57,7 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(schedule.schedule)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
 app.command()(project.schema)

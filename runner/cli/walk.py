@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SHOWN = 10
 """Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
 
+_STDOUT = Path("-")
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -38,6 +40,7 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    markdown: Path | None
     as_json: bool
     full: bool
     detailed: bool
@@ -94,6 +97,12 @@ def plan(
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a summary for a pull request; `-`: instead of the plan."
+        ),
+    ] = None,
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
@@ -109,7 +118,7 @@ def plan(
     sync-run plan
     sync-run plan customers --full
     sync-run plan --explain customers
-    sync-run plan --out monday.plan
+    sync-run plan --out monday.plan --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
@@ -117,7 +126,11 @@ def plan(
         if explain:
             asyncio.run(_explain(project, chosen))
             return
-        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        if markdown == _STDOUT and as_json:
+            raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
+        options = PlanOptions(
+            out=out, markdown=markdown, as_json=as_json, full=full, detailed=detailed_exitcode
+        )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
@@ -134,7 +147,10 @@ def apply(
     as_json: Json = False,
     full: Full = False,
 ) -> None:
-    r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
+    r"""Make both systems the same: plan, show it, ask, do it.
+
+    Where there is no terminal nobody can be asked: it takes --yes, or the plan that somebody has
+    seen and saved.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
 
@@ -146,6 +162,11 @@ def apply(
     with words_for_errors():
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        if not (saved or yes or as_json or asks()):
+            raise RunnerError(
+                "there is no terminal to ask on whether to apply what is planned",
+                hint="`--yes` does not ask; or `plan --out FILE`, look at it, `apply FILE`",
+            )
         chosen = choose(project, [] if saved else names or [])
         options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
@@ -171,7 +192,10 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
             made = await make_plan(opened, file, chosen)
             if options.out:
                 made.save(options.out)
-            _print(_document(made, options), options)
+            if options.markdown:
+                _summarize(made, options.markdown)
+            if options.markdown != _STDOUT:
+                _print(_document(made, options), options)
             if options.out:
                 say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
@@ -225,6 +249,22 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     elif changes:
         typer.echo(text.report(told, colour=colour()))
     return report.exit_code
+
+
+def _summarize(made: Plan, target: Path) -> None:
+    """Write what a comment on a pull request may hold."""
+    from runner.views import document
+    from runner.views.markdown import SHOWN as IN_A_COMMENT
+    from runner.views.markdown import markdown
+
+    told = markdown(document.of_plan(made, limit=IN_A_COMMENT))
+    if target == _STDOUT:
+        typer.echo(told, nl=False)
+        return
+    try:
+        target.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise RunnerError(f"{target} cannot be written: {error.strerror}") from error
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:

@@ -44,6 +44,8 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     """
     paint = Paint(colour)
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    if about := _about(document["selection"]):
+        blocks.insert(0, f"{about}\n")
     if document["interrupted"]:
         blocks.insert(0, _interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
@@ -95,6 +97,22 @@ def report(document: Document, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _about(selection: Document) -> str:
+    """Say what a plan is about, beyond its mappings; empty where it is about all of them."""
+    records, where = selection["records"], selection["where"]
+    parts = []
+    if records:
+        parts.append(f"only {'record' if len(records) == 1 else 'records'} {', '.join(records)}")
+    if where:
+        parts.append(f"only where {where['system']} has {where['condition']}")
+    if selection["to"]:
+        parts.append(f"writes to {selection['to']} alone")
+    if selection["prefer"]:
+        parts.append(f"{selection['prefer']} wins where both sides changed")
+    line = "; ".join(parts)
+    return f"{line[:1].upper()}{line[1:]}." if line else ""
+
+
 def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
     left, right = mapping["left"], mapping["right"]
     arrow = _ARROWS[mapping["direction"]]
@@ -108,6 +126,7 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         f"{n} filtered in {system}" if system != "coupled" else f"{n} coupled but filtered"
         for system, n in mapping["filtered"].items()
     ]
+    facts += [f"{_fact(key, n)} left out" for key, n in mapping["spared"].items()]
     lines = [head, f"  {', '.join(facts)}"]
     drawn: dict[str, int] = {}
     for action in mapping["actions"]:

@@ -201,9 +201,9 @@ def key_type(entity: EntityType, name: str) -> Type:
     return known.type if known else Type.TEXT
 
 
-def kept(key: str, name: str, entity: EntityType) -> str:
-    """SQL of a key that was typed, as couplings keep it."""
-    return values.canonical(text(key), key_type(entity, name))
+def kept(sql: str, name: str, entity: EntityType) -> str:
+    """SQL of a key as couplings keep it."""
+    return values.canonical(sql, key_type(entity, name))
 
 
 def keys_of(
@@ -214,7 +214,7 @@ def keys_of(
     names = {side: mapping.entity(side).key for side in Side}
     for key in typed:
         ends = [side for side in Side if could_be_key(key, names[side], types[side])]
-        found += [Key(side=s, kept=kept(key, names[s], types[s]), typed=key) for s in ends]
+        found += [Key(side=s, kept=kept(text(key), names[s], types[s]), typed=key) for s in ends]
         if not ends:
             found.append(Key(side=None, kept="NULL", typed=key))
     return tuple(found)

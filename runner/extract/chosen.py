@@ -52,8 +52,8 @@ async def pull(
     wanted: Sequence[str],
     connection: duckdb.DuckDBPyConnection,
     table: str,
-) -> None:
-    """Read records by their keys into a raw table.
+) -> int:
+    """Read records by their keys into a raw table; return the number of rows.
 
     Where a system returns none of them, all are read: whether they are gone, or everything is,
     shows in the rest.
@@ -62,10 +62,12 @@ async def pull(
     connection.register("incoming", batch([], columns))
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
     if not wanted:
-        return
+        return 0
     query = replace(reading.query, filter="", keys=tuple(wanted))
-    if not await append(connector, query, columns, connection, table):
-        await append(connector, replace(query, keys=()), columns, connection, table)
+    found = await append(connector, query, columns, connection, table)
+    if found:
+        return found
+    return await append(connector, replace(query, keys=()), columns, connection, table)
 
 
 def must_be_there(

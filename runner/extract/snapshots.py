@@ -75,8 +75,8 @@ async def _of_system(
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
                 keys = by_key.get((mapping.name, side))
                 if keys is not None:
-                    await chosen.pull(connector, reading, keys, cursor, raw)
-                    tell(replace(told, rows=len(keys), done=True))
+                    rows = await chosen.pull(connector, reading, keys, cursor, raw)
+                    tell(replace(told, rows=rows, done=True))
                 else:
                     await pull(connector, reading.query, columns, cursor, raw, tell, told)
                 if keys is None and reading.query.filter:

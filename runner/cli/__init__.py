@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, couplings, ping, project, serve, walk
+from runner.cli import cases, couple, couplings, ping, project, review, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -57,6 +57,7 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
 app.add_typer(couplings.app, name="couplings")

@@ -3,83 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from runner.cli import app, pairs_file
+from runner.cli import pairs_file
 from runner.state.pairs import Pair
+from tests.cli.small import Small, golden, shown
 
 if TYPE_CHECKING:
-    from typer.testing import Result
-
-GOLDEN = Path(__file__).parent / "golden"
-FILES = {
-    "sync.yaml": """systems:
-  shop: {connector: files, url: shop}
-  depot: {connector: files, url: depot}
-""",
-    "mappings/people.yaml": """mapping: people
-direction: both
-shop: {entity: people, key: id}
-depot: {entity: persons, key: code}
-match: [{shop: name, depot: full_name}]
-fields:
-  - {shop: name, depot: full_name}
-  - {shop: phone, depot: phone}
-""",
-    "shop/people.csv": """id,name,phone
-1,Ann,11
-2,Bob,22
-3,Eve,33
-4,Tom,44
-""",
-    "depot/persons.csv": """code,full_name,phone
-A,Ann,11
-B,bob,22
-C,Eve,33
-D,Eve,34
-E,Zoe,55
-""",
-}
-
-
-class Small:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name, text in FILES.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(app, ["-C", str(self.folder), *words])
-
-    def records(self) -> list[str]:
-        return [(self.folder / name).read_text() for name in FILES if name.endswith(".csv")]
+    from pathlib import Path
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Small:
     return Small(tmp_path)
-
-
-def shown(*results: Result) -> str:
-    """What a person saw of several commands, one after the other, but for what was read when."""
-    told = "".join(f"{r.stdout}{r.stderr}[{int(r.exit_code)}]\n" for r in results)
-    return "".join(line for line in told.splitlines(keepends=True) if " read from " not in line)
-
-
-def golden(name: str, told: str, request: pytest.FixtureRequest) -> None:
-    file = GOLDEN / name
-    if request.config.getoption("--update-golden"):
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(told, encoding="utf-8")
-    assert told == file.read_text(encoding="utf-8")
 
 
 def test_matching_couples_and_writes_to_no_system(

@@ -181,6 +181,12 @@ async def _matched(project: Project, mapping: Mapping, options: MatchOptions) ->
 
 def _matching_by(project: Project, mapping: Mapping, typed: Sequence[str]) -> Project:
     """Let a mapping match by what was typed, for this once."""
+    left, right = mapping.left.system, mapping.right.system
+    if not typed and not mapping.match and not mapping.coupled_by:
+        raise RunnerError(
+            f"mapping {mapping.name} has no `match:`",
+            hint=f"say what to match by: --match-by '{left}: FIELD, {right}: FIELD'",
+        )
     if not typed:
         return project
     criteria = tuple((_criterion(mapping, text),) for text in typed)

@@ -39,7 +39,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledMapping:
-    """Everything that is to be known about a mapping before a record of it is read."""
+    """Everything that is to be known about a mapping before a record of it is read.
+
+    ``narrowing`` leaves of it what a run is about (``narrowed``).
+    """
 
     rule: Mapping
     fields: tuple[CompiledField, ...]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
+from runner.views.selection import about
+
 Document = dict[str, Any]
 
 _SYMBOLS = {
@@ -44,8 +46,8 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     """
     paint = Paint(colour)
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
-    if about := _about(document["selection"]):
-        blocks.insert(0, f"{about}\n")
+    if said := about(document["selection"]):
+        blocks.insert(0, f"{said}\n")
     if document["interrupted"]:
         blocks.insert(0, _interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
@@ -95,22 +97,6 @@ def report(document: Document, *, colour: bool = False) -> str:
         lines.append(f"Stopped: {document['stopped']}")
         lines.append("  hint: run `sync-run apply` again; it goes on where this one stopped")
     return "\n".join(lines)
-
-
-def _about(selection: Document) -> str:
-    """Say what a plan is about, beyond its mappings; empty where it is about all of them."""
-    records, where = selection["records"], selection["where"]
-    parts = []
-    if records:
-        parts.append(f"only {'record' if len(records) == 1 else 'records'} {', '.join(records)}")
-    if where:
-        parts.append(f"only where {where['system']} has {where['condition']}")
-    if selection["to"]:
-        parts.append(f"writes to {selection['to']} alone")
-    if selection["prefer"]:
-        parts.append(f"{selection['prefer']} wins where both sides changed")
-    line = "; ".join(parts)
-    return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
 def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:

@@ -48,6 +48,7 @@ def test_couplings_by_hand(made: Small, request: pytest.FixtureRequest) -> None:
         made.run("couple", "people", "9", "C", "--offline", "--dry-run"),
         made.run("couple", "people", "3"),
         made.run("couple", "people", "--match-by", "shop: name"),
+        made.run("couple", "people", "1", "A", "--match"),
         made.run("couple", "people", "--match-by", "shop: nam, depot: phone"),
         made.run("couple", "peple", "2", "B"),
         made.run("couple", "people", "3", "C"),
@@ -61,6 +62,17 @@ def test_couplings_by_hand(made: Small, request: pytest.FixtureRequest) -> None:
         made.run("couplings", "people"),
     )
     golden("by-hand.txt", told, request)
+
+
+def test_a_mapping_without_match_says_so(made: Small) -> None:
+    mapping = made.folder / "mappings" / "people.yaml"
+    lines = mapping.read_text().splitlines(keepends=True)
+    mapping.write_text("".join(line for line in lines if not line.startswith("match:")))
+    told = made.run("couple", "people", "--match")
+    assert told.stderr == (
+        "error: mapping people has no `match:`\n"
+        "  hint: say what to match by: --match-by 'shop: FIELD, depot: FIELD'\n"
+    )
 
 
 def test_listed_and_searched(made: Small, request: pytest.FixtureRequest) -> None:

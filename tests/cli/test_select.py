@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from runner.cli.select import selected
 from runner.errors import RunnerError
 from runner.model import Condition, Selection
+from tests.cli.small import Small
 from tests.world import AGENTS, CUSTOMERS, world
 
 if TYPE_CHECKING:
@@ -96,3 +98,19 @@ def test_what_cannot_be_selected(
         selected(project, names, **options)
     assert what in str(caught.value)
     assert hint in caught.value.hint
+
+
+def test_a_record_is_planned_saved_and_applied(tmp_path: Path) -> None:
+    made = Small(tmp_path)
+    saved = str(tmp_path / "one.plan")
+    told = made.run("plan", "people", "--record", "4", "--out", saved, "--json")
+    document = json.loads(told.stdout)
+    assert document["selection"]["records"] == ["4"]
+    assert [a["keys"]["shop"] for a in document["mappings"][0]["actions"]] == ["4"]
+    for words in (["--record", "1"], ["--where", "shop: name"], ["--direction", "shop -> depot"]):
+        refused = made.run("apply", saved, *words)
+        assert (refused.exit_code, "is a saved plan" in refused.stderr) == (1, True)
+    done = made.run("apply", saved, "--json")
+    assert json.loads(done.stdout)["report"]["counters"]["people"]["inserted"] == 1
+    (line,) = (tmp_path / "depot" / "persons.csv").read_text().splitlines()[6:]
+    assert line.endswith(",Tom,44")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
+from runner.compile import compile_project, narrowed
 from runner.errors import ExitCode
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.state import Store
     from runner.wire import EntityType
 
@@ -77,15 +77,22 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
+    """
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
-        session.mappings,
-        chosen,
+        mappings,
+        selection,
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),

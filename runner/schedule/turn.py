@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runner import run
 from runner.errors import ExitCode, RunnerError, StoppedError
+from runner.model import Selection
 from runner.plan import run_file
 from runner.schedule.due import Due, counted, next_up
 from runner.state import held, turns
@@ -149,7 +150,7 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
 async def _planned(session: run.Session, file: RunFile, job: Job) -> Plan:
     # Every run reads both sides whole so far: `job.mode` is for what comes to read less.
     await run.settle_interrupted(session)
-    return await run.make_plan(session, file, job.mappings)
+    return await run.make_plan(session, file, Selection(mappings=job.mappings))
 
 
 def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
+from runner.views.selection import about
+
 Document = dict[str, Any]
 
 _SYMBOLS = {
@@ -44,6 +46,8 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     """
     paint = Paint(colour)
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    if said := about(document["selection"]):
+        blocks.insert(0, f"{said}\n")
     if document["interrupted"]:
         blocks.insert(0, interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
@@ -108,6 +112,7 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         f"{n} filtered in {system}" if system != "coupled" else f"{n} coupled but filtered"
         for system, n in mapping["filtered"].items()
     ]
+    facts += [f"{fact(key, n)} left out" for key, n in mapping["spared"].items()]
     lines = [head, f"  {', '.join(facts)}"]
     drawn: dict[str, int] = {}
     for action in mapping["actions"]:

@@ -14,13 +14,14 @@ import duckdb
 import msgspec
 
 from runner.errors import RunnerError, StalePlanError
-from runner.plan.actions import Action, FieldChange, Header, Kind
+from runner.model import Selection
+from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 _PAGE = 2_000
 
 
@@ -112,8 +113,8 @@ def opened(path: Path) -> Plan:
     """
     try:
         connection = duckdb.connect(str(path), read_only=True)
-        [(header,)] = connection.execute("SELECT document FROM header").fetchall()
-        document = msgspec.json.decode(header)
+        [(told,)] = connection.execute("SELECT document FROM header").fetchall()
+        document = msgspec.json.decode(told)
         connection.execute('SELECT id, mapping, kind, side, fields FROM "action" LIMIT 0')
     except (duckdb.Error, OSError, ValueError, RecursionError) as error:
         raise RunnerError(
@@ -124,9 +125,12 @@ def opened(path: Path) -> Plan:
             f"{path} was saved by another version of sync-run", hint="make a new plan"
         )
     try:
-        return Plan(path, connection, msgspec.convert(document, Header))
-    except msgspec.ValidationError as error:
+        summaries = tuple(MappingSummary(**summary) for summary in document.pop("mappings"))
+        selection = msgspec.convert(document.pop("selection"), Selection)
+        header = Header(**document, selection=selection, mappings=summaries)
+    except (TypeError, KeyError, msgspec.ValidationError) as error:
         raise RunnerError(f"{path} is no plan: {error}", hint="make a new plan") from error
+    return Plan(path, connection, header)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -23,6 +23,7 @@ import msgspec
 from runner import run
 from runner.cli import wiring
 from runner.config import load
+from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from tests.apply.test_companions import (
     equipped,
@@ -105,7 +106,8 @@ class Kind:
 async def _applied(session: run.Session) -> Ended:
     with run_file() as file:
         await run.settle_interrupted(session)
-        made = await run.make_plan(session, file, [m.name for m in session.mappings])
+        names = tuple(mapping.name for mapping in session.mappings)
+        made = await run.make_plan(session, file, Selection(mappings=names))
         changes, findings = made.count(*CHANGES), made.count(*FAILURES)
         if run.nothing_to_do(made):
             return Ended(changes=changes, findings=findings, failed=())
@@ -165,7 +167,7 @@ class InMemory(Kind):
         world = self._world(folder)
         for fake in _both(world):
             _mortal(fake, at, lambda: _kept(folder, world))
-        told = await world._walk((), write=True)
+        told = await world._walk((), {}, write=True)
         findings = sum(
             action["action"] in FAILURES
             for m in told.document["mappings"]

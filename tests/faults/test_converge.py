@@ -22,7 +22,7 @@ from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.connectors.records import Records
 from runner.errors import RunnerError
-from runner.model import RECORDS
+from runner.model import RECORDS, Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
@@ -122,8 +122,8 @@ async def applied(
                 tell=lambda _: None,
             )
             await run.settle_interrupted(session)
-            names = chosen or [mapping.name for mapping in session.mappings]
-            plan = await run.make_plan(session, file, names)
+            names = tuple(chosen) or tuple(mapping.name for mapping in session.mappings)
+            plan = await run.make_plan(session, file, Selection(mappings=names))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             if not run.nothing_to_do(plan):
                 await run.carry_out(session, plan)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.plan.file import VERSION
 from tests.apply import test_companions, test_language
 from tests.fuzz.targets import CUT
 
@@ -111,7 +112,7 @@ def _plan() -> Iterator[bytes]:
         "unchanged": 0,
     }  # fmt: skip
     header = {
-        "version": 2, "project": "p", "environment": "", "created": "2026-01-01T00:00:00Z",
+        "version": VERSION, "selection": {"mappings": ["m"]}, "project": "p", "environment": "", "created": "2026-01-01T00:00:00Z",
         "digest": "d", "state_id": "s", "state_serial": 1, "interrupted": 0, "mappings": [summary],
     }  # fmt: skip
     yield json.dumps(header).encode()

@@ -155,10 +155,12 @@ def _answers(reply: Reply, count: int) -> list[Reply | None]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableError(f"the answer to a batch is garbled: {error}", garbled=True) from error
     found: list[Reply | None] = [None] * count
+    places = {str(n + 1): n for n in range(count)}
     for answer in told.responses:
-        place = int(answer.id) - 1 if answer.id.isdigit() else -1
-        if not 0 <= place < count:
-            raise UnreadableError(f"an answer came to request '{answer.id}', which was not sent")
+        place = places.get(answer.id)
+        if place is None:
+            name = answer.id[:20]
+            raise UnreadableError(f"an answer came to request '{name}', which was not sent")
         body = bytes(answer.body)
         content = b"" if body == b"null" else body
         headers = httpx.Headers(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
@@ -12,7 +14,7 @@ from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
@@ -69,20 +71,61 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How both sides are read: all of them, or what changed since they were last read.
+
+    ``deletes``: an incremental run looks for deletions, whenever it did so before. ``now`` tells
+    the time by which that is due.
+    """
+
+    incremental: bool = False
+    deletes: bool = False
+    now: Callable[[], datetime] = _now
+
+    def __str__(self) -> str:
+        return "incremental" if self.incremental else "full"
+
+
+FULL = Mode()
+
+
+async def make_plan(
+    session: Session, file: plan.RunFile, chosen: Collection[str], mode: Mode = FULL
+) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    The mirror begins with the first incremental run; from then on full runs refresh it too.
+    """
     wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
     session.store.attach(file.connection)
-    await extract.take(wanted, session.connectors, file.connection, session.tell)
-    return plan.make(
-        file,
-        session.mappings,
-        chosen,
-        project=session.project.name,
-        environment=session.project.environment,
-        digest=config.digest(session.project),
-        tell=session.tell,
-    )
+    path = session.project.mirror
+    manner = None
+    with ExitStack() as stack:
+        if mode.incremental or path.exists():
+            stack.enter_context(extract.mirrored(file.connection, path))
+            systems = {system.name: system for system in session.project.systems}
+            manner = extract.Manner(
+                systems=systems, whole=not mode.incremental, deletes=mode.deletes, now=mode.now
+            )
+        taken = await extract.take(
+            wanted, session.connectors, file.connection, session.tell, manner
+        )
+        return plan.make(
+            file,
+            session.mappings,
+            chosen,
+            project=session.project.name,
+            environment=session.project.environment,
+            digest=config.digest(session.project),
+            taken=taken,
+            mode=str(mode),
+            tell=session.tell,
+        )
 
 
 async def settle_interrupted(session: Session) -> None:
@@ -106,17 +149,18 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
             digest=config.digest(session.project), state_id=state_id, state_serial=serial
         )
         plan.attach(state, path)
-        run = runs.begin(state, "apply")
-        progress = await apply.carry_out(
-            state,
-            [summary.name for summary in header.mappings],
-            session.mappings,
-            session.connectors,
-            run,
-            session.tell,
-        )
-        report = _report(run, header, progress)
-        runs.end(state, run, report.counters, report.exit_code)
+        with extract.accounted(state, session.project.mirror):
+            run = runs.begin(state, "apply")
+            progress = await apply.carry_out(
+                state,
+                [summary.name for summary in header.mappings],
+                session.mappings,
+                session.connectors,
+                run,
+                session.tell,
+            )
+            report = _report(run, header, progress)
+            runs.end(state, run, report.counters, report.exit_code)
         plan.detach(state)
     return report
 

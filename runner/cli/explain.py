@@ -32,7 +32,9 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
             for s in Side
         ),
         *mapping.status(whole=False),
-        mapping.base_view({column.name for column in mapping.base}),
+        mapping.base_view(
+            {column.name for column in mapping.base}, f"left_key IN ({mapping.changed})"
+        ),
         *mapping.matching(),
         *mapping.deciding(),
     ]

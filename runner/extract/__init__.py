@@ -1,7 +1,10 @@
 """Systems as snapshots: pages from the wire become tables of canonical values."""
 
 from runner.extract.canonical import canonical
+from runner.extract.mirror import accounted
+from runner.extract.mirror import attached as mirrored
 from runner.extract.pages import batch
-from runner.extract.snapshots import take
+from runner.extract.refresh import Manner, Taken
+from runner.extract.snapshots import Takings, take
 
-__all__ = ["batch", "canonical", "take"]
+__all__ = ["Manner", "Taken", "Takings", "accounted", "batch", "canonical", "mirrored", "take"]

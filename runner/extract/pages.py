@@ -10,7 +10,7 @@ from runner.events import RowsRead
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     import duckdb
 
@@ -64,8 +64,7 @@ async def pull(
 
     A record that came twice because it moved while paging is kept once, as it was last read.
     """
-    connection.register("incoming", batch([], columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+    empty(connection, table, columns)
 
     def read(rows: int) -> None:
         tell(RowsRead(mapping=told.mapping, system=told.system, entity=told.entity, rows=rows))
@@ -78,6 +77,13 @@ async def pull(
     return rows
 
 
+def empty(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Type]) -> None:
+    """Make a raw table without rows, in the place of whatever has its name."""
+    connection.register("incoming", batch([], columns))
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
 async def append(
     connector: Connector,
     query: WireQuery,
@@ -87,9 +93,22 @@ async def append(
     read: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Read what the query asks for into a raw table that is there; return the number of rows."""
+    rows = await gather(connector.pages(query), columns, connection, table, read)
+    keep_last(connection, table)
+    return rows
+
+
+async def gather(
+    pages: AsyncIterator[Page],
+    columns: Mapping[str, Type],
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    read: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Take pages into a raw table that is there, in their order; return how many rows came."""
     waiting: list[Page] = []
     gathered = rows = 0
-    async for page in connector.pages(query):
+    async for page in pages:
         waiting.append(page)
         gathered += len(page.keys)
         rows += len(page.keys)
@@ -99,7 +118,6 @@ async def append(
             waiting, gathered = [], 0
     _insert(connection, table, batch(waiting, columns))
     connection.unregister("incoming")
-    _keep_last(connection, table)
     return rows
 
 
@@ -108,7 +126,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -
     connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
 
 
-def _keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Keep a record that came more than once as it was last read."""
     [(repeated,)] = connection.execute(
         f'SELECT count(*) - count(DISTINCT "#key") FROM {table}'
     ).fetchall()

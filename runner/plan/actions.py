@@ -88,6 +88,9 @@ class MappingSummary:
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
+    ``read`` counts the records known of each side, ``reading`` says by side how they were read:
+    ``way`` (see ``compile.incremental.Way``), how many ``rows`` came, and when deletions were last
+    looked for (``deletions``; ``None`` where that needs no look of its own).
     """
 
     name: str
@@ -99,6 +102,7 @@ class MappingSummary:
     counts: Mapping[str, int] = field(default_factory=dict)
     filtered: Mapping[str, int] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
+    reading: Mapping[str, Mapping[str, str | int | None]] = field(default_factory=dict)
     unchanged: int = 0
 
     def count(self, *kinds: Kind) -> int:
@@ -111,7 +115,7 @@ class Header:
     """What a plan was computed from, so that it is applied to nothing else.
 
     ``digest`` is that of the configuration, ``state_id`` and ``state_serial`` are the state's.
-    ``created`` is an instant in ISO 8601, UTC.
+    ``created`` is an instant in ISO 8601, UTC. ``mode`` is ``full`` or ``incremental``.
     """
 
     version: int
@@ -123,6 +127,7 @@ class Header:
     state_serial: int
     interrupted: int
     mappings: tuple[MappingSummary, ...]
+    mode: str = "full"
 
     def must_fit(self, *, digest: str, state_id: str, state_serial: int) -> None:
         """Refuse to be applied to anything but what it was computed from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.compile import ACTION_DDL
@@ -9,7 +10,9 @@ from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
+from runner.plan.standing import stand
 from runner.state import couplings
+from runner.state.keys import among
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,17 +21,21 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping, Statement
     from runner.events import Tell
+    from runner.extract import Takings
+    from runner.plan.standing import Standing
 
 
 def decide(
     connection: duckdb.DuckDBPyConnection,
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
+    taken: Takings,
     tell: Tell,
 ) -> tuple[MappingSummary, ...]:
     """Fill the action table and say what was found in each chosen mapping.
 
-    ``connection`` is the run file's, with snapshots taken and the state attached read-only.
+    ``connection`` is the run file's, with snapshots taken and the state attached read-only;
+    ``taken`` says where the rows are that no snapshot was made of.
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
@@ -38,25 +45,29 @@ def decide(
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping))
+        found.append(_decide_one(connection, mapping, taken))
         tell(MappingPlanned(mapping=mapping.name))
     return tuple(found)
 
 
-def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
+def _decide_one(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, taken: Takings
+) -> MappingSummary:
     kept = couplings.fitting(connection, mapping.name)
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
-    for statement in mapping.status(whole=whole):
-        _run(connection, statement)
-    _must_not_be_empty(connection, mapping)
-    _run(connection, mapping.base_view(fitting) if kept else mapping.empty_base())
+    standing = stand(connection, mapping, taken, whole=whole)
+    _must_not_be_empty(connection, mapping, standing)
+    chosen = among(connection, "left_key", mapping.changed)
+    _run(connection, mapping.base_view(fitting, chosen) if kept else mapping.empty_base())
     for statement in (*mapping.matching(), *mapping.deciding()):
         _run(connection, statement)
-    return _summary(connection, mapping)
+    return _summary(connection, mapping, standing)
 
 
-def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> None:
+def _must_not_be_empty(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, standing: Standing
+) -> None:
     """Refuse to read "there is nothing" as "everything was deleted".
 
     Raises:
@@ -67,9 +78,7 @@ def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledM
         "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
     ).fetchall()
     for side in Side:
-        snapshot = mapping.tables.snapshot(side)
-        [(read,)] = connection.execute(f"SELECT count(*) FROM {snapshot}").fetchall()
-        if coupled and not read:
+        if coupled and not standing.there[side]:
             entity = mapping.rule.entity(side)
             raise GuardError(
                 f"{entity.system} returned no {entity.entity} at all, and {coupled} are coupled "
@@ -79,22 +88,25 @@ def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledM
             )
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
+def _summary(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, standing: Standing
+) -> MappingSummary:
     tables, rule = mapping.tables, mapping.rule
     counts = connection.execute(
         """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
         WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
         [mapping.name],
     ).fetchall()
-    statuses = dict(
-        connection.execute(f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL").fetchall()
+    statuses = Counter(standing.resting)
+    statuses.update(
+        dict(
+            connection.execute(
+                f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL"
+            ).fetchall()
+        )
     )
     [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
-    read: dict[str, int] = {}
-    for side in Side:
-        [(read[side.value],)] = connection.execute(
-            f"SELECT count(*) FROM {tables.snapshot(side)}"
-        ).fetchall()
+    read = {side.value: standing.there[side] for side in Side}
     counted = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
@@ -114,7 +126,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         counts=dict(counts),
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
         read=read,
-        unchanged=unchanged,
+        reading=standing.reading,
+        unchanged=unchanged - standing.resting.get("filtered", 0),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.extract import Takings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def run_file() -> Iterator[RunFile]:
             yield RunFile(path, connection)
 
 
-def make(
+def make(  # noqa: PLR0913 - what a header tells
     run: RunFile,
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
@@ -50,15 +51,20 @@ def make(
     project: str,
     environment: str,
     digest: str,
+    taken: Takings | None = None,
+    mode: str = "full",
     tell: Tell,
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state (attached), which stays as it is."""
+    """Decide what is to be done. Reads the state (attached), which stays as it is.
+
+    ``taken`` says how the systems were read (empty: into snapshots), ``mode`` what was asked for.
+    """
     connection = run.connection
     state_id, serial = runs.identity(connection)
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
-    summaries = decide(connection, mappings, chosen, tell)
+    summaries = decide(connection, mappings, chosen, taken or {}, tell)
     header = Header(
         version=file.VERSION,
         project=project,
@@ -69,5 +75,6 @@ def make(
         state_serial=serial,
         interrupted=interrupted,
         mappings=summaries,
+        mode=mode,
     )
     return file.sealed(run.path, connection, header)

@@ -114,6 +114,24 @@ def advance(
     )
 
 
+def digest(connection: duckdb.DuckDBPyConnection, mapping: str) -> str:
+    """Say in which state a mapping's couplings are: it changes whenever one of them does.
+
+    Runs move the serial; what is coupled or uncoupled by hand moves the number of pairs, or of
+    those that were never synchronized.
+    """
+    [row] = connection.execute(
+        """SELECT (SELECT max("value") FROM state.main.meta WHERE "key" = 'id'),
+            (SELECT max("value") FROM state.main.meta WHERE "key" = 'serial'),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_hash, right_hash)))
+             FROM state.main.coupling WHERE mapping = $mapping),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_key, right_key)))
+             FROM state.main.coupling WHERE mapping = $mapping AND left_hash IS NULL)""",
+        {"mapping": mapping},
+    ).fetchall()
+    return " / ".join(str(part) for part in row)
+
+
 def find(
     connection: duckdb.DuckDBPyConnection, mapping: str, key: str
 ) -> tuple[tuple[str, str], ...]:

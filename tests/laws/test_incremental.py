@@ -1,0 +1,220 @@
+"""The law of incremental runs: they find exactly what a full run finds at the same moment."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.model import DeleteConflict, Side, Text, UpdateConflict
+from runner.run import FULL, Mode
+from runner.state import couplings, held
+from runner.wire import Rejected, Write
+from tests.fakes import HERE
+from tests.watched import Clock, Tells, Watched
+from tests.world import AGENTS, CUSTOMERS, World, desk, shop
+
+if TYPE_CHECKING:
+    from runner.model import Mapping
+
+NAMES = st.sampled_from(["Alpha", "alpha", "Beta", "Gamma", None])
+PHONES = st.sampled_from(["1", "2", None])
+OF_SHOP = st.fixed_dictionaries(
+    {}, optional={"Name": NAMES, "Phone": PHONES, "Agent": st.sampled_from(["JO", "XX", None])}
+)
+OF_DESK = st.fixed_dictionaries(
+    {}, optional={"name": NAMES, "phone": PHONES, "ownerid": st.sampled_from(["u1", "u2", None])}
+)
+STEPS = st.one_of(
+    st.tuples(st.just("shop"), st.sampled_from(["10", "20", "N00001"]), OF_SHOP),
+    st.tuples(st.just("desk"), st.sampled_from(["g1", "g2"]), OF_DESK),
+    st.tuples(st.just("agent"), st.sampled_from(["u1", "u2"]), st.sampled_from(["Jo", "Xaver"])),
+    st.tuples(st.just("remove"), st.sampled_from(["10", "20", "g1", "g2", "new"])),
+    st.tuples(st.just("wait"), st.sampled_from([1, 200, 4_000, 90_000])),
+    st.tuples(st.just("couple"), st.sampled_from(["10", "20"]), st.sampled_from(["g1", "g2"])),
+    st.tuples(st.just("uncouple"), st.sampled_from(["10", "20", "g1"])),
+    st.tuples(st.just("mapping"), st.integers(0, 3)),
+    st.tuples(st.just("forget")),
+    st.tuples(st.just("lose"), st.sampled_from(["mirror", "damage"])),
+    st.tuples(st.just("plan")),
+    st.tuples(st.just("full"), st.booleans()),
+    st.tuples(st.just("apply"), st.sampled_from(["", "refused", "lost", "killed", "saved"])),
+)
+Step = tuple[Any, ...]
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+def variants() -> list[tuple[Mapping, ...]]:
+    """The mappings as their author may change them in between."""
+    few = Text(text="Phone != '2'", at=HERE)
+    many = Text(text="phone != '1'", at=HERE)
+    filtered = replace(
+        CUSTOMERS,
+        left=replace(CUSTOMERS.left, filter=few),
+        right=replace(CUSTOMERS.right, filter=many),
+    )
+    once = replace(CUSTOMERS, left=replace(CUSTOMERS.left, one_per="Phone"))
+    prefer = tuple(replace(f, conflict=UpdateConflict.PREFER_LEFT) for f in CUSTOMERS.fields)
+    other = replace(CUSTOMERS, fields=prefer[:3], deleted=DeleteConflict.RESTORE, match=())
+    return [(AGENTS, mapping) for mapping in (CUSTOMERS, filtered, once, other)]
+
+
+def watched(folder: Path, left: Tells, right: Tells, ahead: timedelta) -> tuple[World, Clock]:
+    clock = Clock()
+    made = World(
+        folder,
+        Watched(shop().types, left, clock, ahead=ahead),
+        Watched(desk().types, right, clock, ahead=-ahead, client_keys=True),
+    )
+    made.mode = Mode(incremental=True, now=clock)
+    made.shop.put("Agent", "JO", Name="Jo")
+    made.desk.put("users", "u1", fullname="Jo")
+    # Never deleted: a system that has nothing at all stops the run (see GuardError).
+    made.shop.put("Customer", "99", Name="Anchor")
+    return made, clock
+
+
+def planned(made: World, name: str) -> dict[str, Any]:
+    """Everything a plan says, but for how the systems were read."""
+    file = made.folder / f"{name}.plan"
+    told = made.plan(out=file)
+    with duckdb.connect(str(file), read_only=True) as plan:
+        actions = plan.execute('SELECT * EXCLUDE "id" FROM "action" ORDER BY "id"').fetchall()
+        afters = {
+            m.name: plan.execute(f'SELECT * FROM "{m.name}.after" ORDER BY ALL').fetchall()
+            for m in made.mappings
+        }
+    counted = [
+        {key: m[key] for key in ("mapping", "unchanged", "counts", "filtered")}
+        for m in told.document["mappings"]
+    ]
+    return {"actions": actions, "afters": afters, "counted": counted}
+
+
+def the_same_as_in_full(made: World) -> None:
+    """Compare an incremental plan with a full one, made beside it: same state, no mirror."""
+    found = planned(made, "incremental")
+    with tempfile.TemporaryDirectory() as folder:
+        beside = replace(made, folder=Path(folder), mode=FULL)
+        if made.project.state.exists():
+            shutil.copy(made.project.state, beside.project.state)
+        assert found == planned(beside, "full")
+
+
+@settings(max_examples=settings.default.max_examples if settings.default else 15)
+@given(
+    left=st.sampled_from(Tells),
+    right=st.sampled_from(Tells),
+    ahead=st.sampled_from([timedelta(), timedelta(hours=7), timedelta(seconds=-90)]),
+    steps=st.lists(STEPS, min_size=3, max_size=9),
+)
+def test_an_incremental_run_finds_what_a_full_run_finds(
+    left: Tells, right: Tells, ahead: timedelta, steps: list[Step]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made, clock = watched(Path(folder), left, right, ahead)
+        made.apply()
+        for step in steps:
+            take(made, clock, step)
+        made.mode = Mode(incremental=True, deletes=True, now=clock)
+        the_same_as_in_full(made)
+        made.apply()
+        made.apply()
+        again = made.plan()
+        assert again.document["changes"] == 0, again.kinds()
+        the_same_as_in_full(made)
+
+
+def take(made: World, clock: Clock, step: Step) -> None:
+    kind, *told = step
+    match kind, told:
+        case "shop", [key, values]:
+            made.shop.put("Customer", key, **values)
+        case "desk", [key, values]:
+            made.desk.put("accounts", key, **values)
+        case "agent", [key, name]:
+            made.desk.put("users", key, fullname=name)
+        case "remove", [key]:
+            _remove(made, key)
+        case "wait", [seconds]:
+            clock.wait(timedelta(seconds=seconds))
+        case "couple" | "uncouple", keys:
+            _by_hand(made, *keys)
+        case "mapping", [number]:
+            made.mappings = variants()[number]
+        case "forget", []:
+            for fake in (made.shop, made.desk):
+                assert isinstance(fake, Watched)
+                fake.forget()
+        case "lose", [how]:
+            if made.project.mirror.exists():
+                made.project.mirror.unlink() if how == "mirror" else _damage(made.project.mirror)
+        case "plan", []:
+            the_same_as_in_full(made)
+        case "full", [apply]:
+            made.mode = replace(made.mode, incremental=False)
+            made.apply() if apply else made.plan()
+            made.mode = replace(made.mode, incremental=True)
+        case "apply", [how]:
+            the_same_as_in_full(made)
+            _apply(made, how)
+
+
+def _remove(made: World, key: str) -> None:
+    """Delete a record; where nothing but a look at all keys would tell, let that look be due."""
+    for fake, entity in ((made.shop, "Customer"), (made.desk, "accounts")):
+        rows = fake.rows.get(entity, {})
+        found = key if key in rows else next((k for k in rows if len(k) > 5), "")
+        if found and (key in rows or key == "new"):
+            fake.remove(entity, found)
+            made.mode = replace(made.mode, deletes=True)
+
+
+def _by_hand(made: World, left: str, right: str = "") -> None:
+    with held(made.project.state, "test") as store, store.opened() as state:
+        name = CUSTOMERS.name
+        if not right:
+            couplings.uncouple(state, name, couplings.find(state, name, left))
+        elif not any(couplings.find(state, name, key) for key in (left, right)):
+            couplings.adopt(state, name, left, right, run=0)
+
+
+def _damage(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _apply(made: World, how: str) -> None:
+    writes = 0
+
+    def refuse(write: Write) -> Rejected | None:
+        return Rejected(code="no", message="no") if write.kind == "update" else None
+
+    def die(_: Write) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            raise Killed
+
+    fakes = (made.shop, made.desk)
+    before = [(fake.fails, fake.afterwards) for fake in fakes]
+    for fake in fakes:
+        fake.fails = refuse if how == "refused" else fake.fails
+        fake.lose = how == "lost"
+        fake.afterwards = die if how == "killed" else fake.afterwards
+    try:
+        made.apply()
+    except* Killed:
+        pass
+    for fake, (fails, afterwards) in zip(fakes, before, strict=True):
+        fake.fails, fake.afterwards, fake.lose = fails, afterwards, False

@@ -76,7 +76,7 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class Extent:
     """How both sides are read: all of them, or what changed since they were last read.
 
     ``deletes``: an incremental run looks for deletions, whenever it did so before. ``now`` tells
@@ -91,11 +91,11 @@ class Mode:
         return "incremental" if self.incremental else "full"
 
 
-FULL = Mode()
+FULL = Extent()
 
 
 async def make_plan(
-    session: Session, file: plan.RunFile, chosen: Collection[str], mode: Mode = FULL
+    session: Session, file: plan.RunFile, chosen: Collection[str], extent: Extent = FULL
 ) -> plan.Plan:
     """Read both sides and decide what is to be done. Writes to no system and not to the state.
 
@@ -106,11 +106,14 @@ async def make_plan(
     path = session.project.mirror
     manner = None
     with ExitStack() as stack:
-        if mode.incremental or path.exists():
+        if extent.incremental or path.exists():
             stack.enter_context(extract.mirrored(file.connection, path))
             systems = {system.name: system for system in session.project.systems}
             manner = extract.Manner(
-                systems=systems, whole=not mode.incremental, deletes=mode.deletes, now=mode.now
+                systems=systems,
+                whole=not extent.incremental,
+                deletes=extent.deletes,
+                now=extent.now,
             )
         taken = await extract.take(
             wanted, session.connectors, file.connection, session.tell, manner
@@ -123,7 +126,7 @@ async def make_plan(
             environment=session.project.environment,
             digest=config.digest(session.project),
             taken=taken,
-            mode=str(mode),
+            mode=str(extent),
             tell=session.tell,
         )
 

@@ -67,7 +67,7 @@ class Watched(Fake):
         return self._clock.now + self._ahead
 
     def put(self, entity: str, key: str, /, **values: Value) -> None:
-        """Make or change a record; its stamp is when the transaction began, which may be earlier."""
+        """Make or change a record; it is stamped with now, unless told otherwise."""
         if self.tells in (Tells.MOMENTS, Tells.DAYS):
             moment = self.now.replace(microsecond=0)
             stamp: Value = moment if self.tells is Tells.MOMENTS else moment.date()

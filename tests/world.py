@@ -158,7 +158,7 @@ class World:
     shop: Fake
     desk: Fake
     mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
-    mode: run.Mode = run.FULL
+    extent: run.Extent = run.FULL
 
     @property
     def project(self) -> Project:
@@ -193,7 +193,7 @@ class World:
             )
             if write:
                 await run.settle_interrupted(session)
-            made = await run.make_plan(session, file, chosen, self.mode)
+            made = await run.make_plan(session, file, chosen, self.extent)
             if out:
                 made.save(out)
             told = document.of_plan(made)

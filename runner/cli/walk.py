@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project
     from runner.plan import Plan
-    from runner.run import Session
+    from runner.run import Extent, Session
     from runner.views.document import Document
 
 SHOWN = 10
@@ -41,6 +41,7 @@ class PlanOptions:
     as_json: bool
     full: bool
     detailed: bool
+    extent: Extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     full: bool
+    extent: Extent
 
 
 Names = Annotated[
@@ -58,6 +60,14 @@ Names = Annotated[
     typer.Argument(metavar="[MAPPING]...", help="Mappings to run; none: all of them."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
+Incremental = Annotated[
+    bool,
+    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
+]
+Deletes = Annotated[
+    bool,
+    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
 
 
@@ -87,7 +97,7 @@ def validate(
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
 
 
-def plan(
+def plan(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Names = None,
     *,
@@ -96,6 +106,8 @@ def plan(
     ] = None,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
     explain: Annotated[
         bool, typer.Option(help="Show the wire queries and the SQL instead of a plan.")
     ] = False,
@@ -108,6 +120,7 @@ def plan(
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan --incremental
     sync-run plan --explain customers
     sync-run plan --out monday.plan
     """
@@ -117,7 +130,13 @@ def plan(
         if explain:
             asyncio.run(_explain(project, chosen))
             return
-        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        options = PlanOptions(
+            out=out,
+            as_json=as_json,
+            full=full,
+            detailed=detailed_exitcode,
+            extent=_extent(incremental=incremental, deletes=deletes),
+        )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
@@ -133,6 +152,8 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
 ) -> None:
     r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
 
@@ -141,14 +162,31 @@ def apply(
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply --incremental --yes
     sync-run apply monday.plan
     """
     with words_for_errors():
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         chosen = choose(project, [] if saved else names or [])
-        options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
+        options = ApplyOptions(
+            saved=saved,
+            yes=yes or as_json,
+            as_json=as_json,
+            full=full,
+            extent=_extent(incremental=incremental, deletes=deletes),
+        )
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+
+
+def _extent(*, incremental: bool, deletes: bool) -> Extent:
+    from runner.run import Extent
+
+    if deletes and not incremental:
+        raise RunnerError(
+            "--deletes goes with --incremental", hint="a full run sees what was deleted anyway"
+        )
+    return Extent(incremental=incremental, deletes=deletes)
 
 
 async def _advice(project: Project) -> Sequence[Problem]:
@@ -168,7 +206,7 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
 
     async with session(project, "plan", tell) as opened:
         with run_file() as file:
-            made = await make_plan(opened, file, chosen)
+            made = await make_plan(opened, file, chosen, options.extent)
             if options.out:
                 made.save(options.out)
             _print(_document(made, options), options)
@@ -200,7 +238,8 @@ async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions)
             if options.saved:
                 return await _carried_out(opened, saved(options.saved), options)
             await settle_interrupted(opened)
-            return await _carried_out(opened, await make_plan(opened, file, chosen), options)
+            made = await make_plan(opened, file, chosen, options.extent)
+            return await _carried_out(opened, made, options)
 
 
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:

@@ -70,6 +70,7 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "mode": plan.header.mode,
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
@@ -85,6 +86,7 @@ def _mapping(summary: MappingSummary, plan: Plan, limit: int | None) -> Document
         "left": {"system": summary.left, "entity": summary.left_entity},
         "right": {"system": summary.right, "entity": summary.right_entity},
         "read": {names[side]: n for side, n in summary.read.items()},
+        "reading": {names[side]: dict(told) for side, told in summary.reading.items()},
         "unchanged": summary.unchanged,
         "filtered": {names.get(side, side): n for side, n in summary.filtered.items() if n},
         "counts": {

@@ -43,7 +43,10 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     ``shown``: how many actions of each kind a mapping are drawn (``None``: all).
     """
     paint = Paint(colour)
-    blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    incremental = document["mode"] == "incremental"
+    blocks = [
+        _mapping(mapping, shown, paint, incremental=incremental) for mapping in document["mappings"]
+    ]
     if document["interrupted"]:
         blocks.insert(0, _interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
@@ -95,7 +98,7 @@ def report(document: Document, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
+def _mapping(mapping: Document, shown: int | None, paint: Paint, *, incremental: bool) -> str:
     left, right = mapping["left"], mapping["right"]
     arrow = _ARROWS[mapping["direction"]]
     head = (
@@ -109,6 +112,8 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         for system, n in mapping["filtered"].items()
     ]
     lines = [head, f"  {', '.join(facts)}"]
+    if incremental:
+        lines.append(f"  read: {', '.join(_read(*told) for told in mapping['reading'].items())}")
     drawn: dict[str, int] = {}
     for action in mapping["actions"]:
         key = " ".join(filter(None, (action["action"], action["system"])))
@@ -122,6 +127,16 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
             more = _fact(key, rest).replace(str(rest), f"{rest} more", 1)
             lines.append(f"  … {more} ({command} shows them)")
     return "\n".join(lines) + "\n"
+
+
+def _read(system: str, told: Document) -> str:
+    """Say how a side was read: ``all 20 of nav``, ``3 that changed in crm``."""
+    if told["way"] == "whole":
+        return f"all {told['rows']} of {system}"
+    if told["way"] == "delta":
+        return f"{told['rows']} that changed in {system}"
+    looked = f"deletions last looked for {told['deletions']}"
+    return f"{told['rows']} that may have changed in {system} ({looked})"
 
 
 def _action(action: Document, paint: Paint) -> list[str]:

@@ -115,6 +115,13 @@ def prepare(folder: Path, size: int) -> None:
             UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
         )
     mapping = compiled(folder)
+    couple(folder, mapping)
+    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
+        _snapshots(snapshots, mapping, folder)
+
+
+def couple(folder: Path, mapping: CompiledMapping) -> None:
+    """Make a state in which both sides of every record hold what the source's ``base`` does."""
     with held(folder / "state.duckdb", "bench") as store, store.opened() as state:
         couplings.ensure_base(state, mapping.name, mapping.base)
         state.execute(f"ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
@@ -133,8 +140,6 @@ def prepare(folder: Path, size: int) -> None:
             f"SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
         )
         state.execute("DETACH source")
-    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
-        _snapshots(snapshots, mapping, folder)
 
 
 def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:

@@ -84,6 +84,8 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None
             raise RunnerError(f"{path} cannot be made: {str(error).splitlines()[0]}") from error
         connection.execute(_DDL)
     path.chmod(0o600)
+    # The run's own file may be lost with the machine; this one is to be whole or not to be.
+    connection.execute("SET fsync_mode = 'STANDARD'")
     try:
         yield
     except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException) as error:
@@ -93,6 +95,7 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None
         raise RunnerError(
             f"{path} is damaged and was removed", hint="run again: everything is read anew"
         ) from error
+    connection.execute("CHECKPOINT mirror")
     connection.execute("DETACH mirror")
 
 

@@ -68,6 +68,12 @@ class Taken:
     kept: bool = False
     scanned: datetime | None = None
 
+    @property
+    def told(self) -> dict[str, str | int | None]:
+        """What a plan says of it (``MappingSummary.reading``)."""
+        deletions = self.scanned.isoformat(timespec="seconds") if self.scanned else None
+        return {"way": self.way.value, "rows": self.rows, "deletions": deletions}
+
 
 def keeps(mapping: CompiledMapping, side: Side, manner: Manner) -> bool:
     """Whether a side is kept in the mirror by this run.

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL
+from runner.compile import ACTION_DDL, COUPLING, Present
 from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
-from runner.plan.standing import stand
+from runner.plan.standing import sides, stand
 from runner.state import couplings
 from runner.state.keys import among
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import duckdb
 
     from runner.compile import CompiledMapping, Statement
     from runner.events import Tell
-    from runner.extract import Takings
-    from runner.plan.standing import Standing
+    from runner.extract import Taken, Takings
 
 
 def decide(
@@ -31,11 +31,14 @@ def decide(
     chosen: Collection[str],
     taken: Takings,
     tell: Tell,
+    *,
+    interrupted: bool,
 ) -> tuple[MappingSummary, ...]:
     """Fill the action table and say what was found in each chosen mapping.
 
     ``connection`` is the run file's, with snapshots taken and the state attached read-only;
-    ``taken`` says where the rows are that no snapshot was made of.
+    ``taken`` says where the rows are that no snapshot was made of, ``interrupted``: its journal
+    holds writes of which nobody knows what became.
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
@@ -45,76 +48,117 @@ def decide(
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping, taken))
+        found.append(_decide_one(connection, mapping, taken, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
-    return tuple(found)
+    kinds = connection.execute(
+        """SELECT mapping, kind || coalesce(' ' || side, '') AS kind, count(*)
+        FROM "action" GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
+    return tuple(
+        replace(one, counts={kind: n for mapping, kind, n in kinds if mapping == one.name})
+        for one in found
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How many pairs of a mapping are coupled, and how many records there are of either side."""
+
+    coupled: int
+    read: Mapping[Side, int]
 
 
 def _decide_one(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, taken: Takings
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    takings: Takings,
+    *,
+    interrupted: bool,
 ) -> MappingSummary:
-    kept = couplings.fitting(connection, mapping.name)
+    taken = sides(mapping, takings)
+    counted = _counted(connection, mapping, taken)
+    _must_not_be_empty(mapping, counted)
+    kept = couplings.fitting(connection, mapping.name) if counted.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
-    standing = stand(connection, mapping, taken, whole=whole)
-    _must_not_be_empty(connection, mapping, standing)
-    chosen = among(connection, "left_key", mapping.changed)
-    _run(connection, mapping.base_view(fitting, chosen) if kept else mapping.empty_base())
-    for statement in (*mapping.matching(), *mapping.deciding()):
+    resting = stand(connection, mapping, taken, whole=whole)
+    if interrupted:
+        _run(connection, mapping.undecided())
+    statuses = _statuses(connection, mapping)
+    if kept and "changed" in statuses:
+        chosen = among(connection, "left_key", mapping.changed)
+        _run(connection, mapping.base_view(fitting, chosen))
+    else:
+        _run(connection, mapping.empty_base())
+    for statement in mapping.matching(statuses):
         _run(connection, statement)
-    return _summary(connection, mapping, standing)
+    matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
+    for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
+        _run(connection, statement)
+    reading = {side.value: one.told for side, one in taken.items()}
+    return replace(_summary(connection, mapping, counted, resting), reading=reading)
 
 
-def _must_not_be_empty(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, standing: Standing
-) -> None:
+def _counted(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, taken: Mapping[Side, Taken]
+) -> _Counted:
+    left, right = (taken[side].relation for side in Side)
+    [(coupled, lefts, rights)] = connection.execute(
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ?),
+        (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
+        [mapping.name],
+    ).fetchall()
+    return _Counted(coupled, {Side.LEFT: lefts, Side.RIGHT: rights})
+
+
+def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records by how they stand."""
+    return dict(
+        connection.execute(
+            f"SELECT status, count(*) FROM {mapping.tables.status} GROUP BY ALL"
+        ).fetchall()
+    )
+
+
+def _must_not_be_empty(mapping: CompiledMapping, counted: _Counted) -> None:
     """Refuse to read "there is nothing" as "everything was deleted".
 
     Raises:
         GuardError: a system returned no record at all of an entity that has coupled ones.
 
     """
-    [(coupled,)] = connection.execute(
-        "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
-    ).fetchall()
     for side in Side:
-        if coupled and not standing.there[side]:
+        if counted.coupled and not counted.read[side]:
             entity = mapping.rule.entity(side)
             raise GuardError(
-                f"{entity.system} returned no {entity.entity} at all, and {coupled} are coupled "
-                f"(mapping {mapping.name})",
+                f"{entity.system} returned no {entity.entity} at all, and {counted.coupled} are "
+                f"coupled (mapping {mapping.name})",
                 hint="is it the right company, with all permissions? "
                 "If they are gone indeed, uncouple them",
             )
 
 
 def _summary(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, standing: Standing
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    counted: _Counted,
+    resting: Mapping[str, int],
 ) -> MappingSummary:
-    tables, rule = mapping.tables, mapping.rule
-    counts = connection.execute(
-        """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
-        WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
-        [mapping.name],
-    ).fetchall()
-    statuses = Counter(standing.resting)
-    statuses.update(
-        dict(
-            connection.execute(
-                f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL"
-            ).fetchall()
-        )
-    )
-    [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
-    read = {side.value: standing.there[side] for side in Side}
-    counted = dict(
+    """Say what was found, but for the actions; ``resting`` is not in the status table."""
+    rule = mapping.rule
+    statuses = Counter(_statuses(connection, mapping))
+    statuses.update(resting)
+    unchanged = 0
+    if counted.coupled:
+        [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
+    totals = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
         ).fetchall()
     )
     filtered = {}
     for side in Side:
-        held_back = max((counted.get(side.value) or 0) - read[side.value], 0)
+        held_back = max((totals.get(side.value) or 0) - counted.read[side], 0)
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -123,11 +167,9 @@ def _summary(
         right=rule.right.system,
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
-        counts=dict(counts),
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
-        read=read,
-        reading=standing.reading,
-        unchanged=unchanged - standing.resting.get("filtered", 0),
+        read={side.value: n for side, n in counted.read.items()},
+        unchanged=unchanged - resting.get("filtered", 0),
     )
 
 

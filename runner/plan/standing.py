@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.compile import incremental
@@ -25,27 +24,22 @@ if TYPE_CHECKING:
     from runner.extract import Takings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What is known beside the status table, once it is filled.
-
-    ``there`` counts all records of a side, ``resting`` by status those that the table leaves out
-    because nothing about them changed and nothing follows from them. ``reading`` is that of
-    ``MappingSummary``.
-    """
-
-    there: Mapping[Side, int]
-    reading: Mapping[str, Mapping[str, str | int | None]]
-    resting: Mapping[str, int] = field(default_factory=dict)
+def sides(mapping: CompiledMapping, takings: Takings) -> dict[Side, Taken]:
+    """Return how both sides were read; what nobody tells of stands in snapshots."""
+    return {
+        side: takings.get((mapping.name, side))
+        or Taken(way=Way.WHOLE, rows=0, relation=mapping.tables.snapshot(side))
+        for side in Side
+    }
 
 
 def stand(
     connection: duckdb.DuckDBPyConnection,
     mapping: CompiledMapping,
-    takings: Takings,
+    taken: Mapping[Side, Taken],
     *,
     whole: bool,
-) -> Standing:
+) -> dict[str, int]:
     """Fill the status table, and see to it that the snapshots hold every record it names.
 
     Where the mirror keeps both sides, only what was touched is looked at: what changed since it
@@ -53,19 +47,14 @@ def stand(
     of both. How a record stands depends on itself, its partner and their coupling alone, so that
     everything else still stands as it did; unless couplings moved otherwise, which their digest
     tells, or the mapping did. ``whole``: as in ``CompiledMapping.status``.
+
+    Returns how many records the table leaves out, by how they stand, because nothing about them
+    changed and nothing follows from them.
     """
-    taken = {side: takings.get((mapping.name, side)) or _snapshot(mapping, side) for side in Side}
-    resting: dict[str, int] = {}
-    if not any(one.kept for one in taken.values()):
-        for statement in mapping.status(whole=whole):
-            connection.execute(statement.sql)
-    else:
-        resting = _of_mirror(connection, mapping, taken, whole=whole)
-    return Standing(
-        there={side: _size(connection, one.relation) for side, one in taken.items()},
-        reading={side.value: _told(one) for side, one in taken.items()},
-        resting=resting,
-    )
+    if any(one.kept for one in taken.values()):
+        return _of_mirror(connection, mapping, taken, whole=whole)
+    connection.execute(mapping.status(whole=whole).sql)
+    return {}
 
 
 def _of_mirror(
@@ -75,7 +64,7 @@ def _of_mirror(
     *,
     whole: bool,
 ) -> dict[str, int]:
-    meaning = hashlib.sha256(mapping.status(whole=False)[0].sql.encode()).hexdigest()
+    meaning = hashlib.sha256(mapping.status(whole=False).sql.encode()).hexdigest()
     state = couplings.digest(connection, mapping.name)
     remembered = all(one.kept for one in taken.values()) and incremental.can_be_partial(mapping)
     partial = (
@@ -90,16 +79,13 @@ def _of_mirror(
     else:
         pairs = f"(SELECT * FROM {COUPLING} WHERE mapping = {text(mapping.name)})"
         sources = Sources(pairs, *(taken[side].relation for side in Side))
-    stands, *rest = mapping.status(whole=whole, sources=sources)
-    connection.execute(stands.sql)
+    connection.execute(mapping.status(whole=whole, sources=sources).sql)
     if remembered:
         _remember(connection, mapping, meaning, state, partial=partial)
-    resting = _resting(connection, mapping) if partial else {}
-    for statement in rest:
-        connection.execute(statement.sql)
-    if not partial:
-        _snapshots(connection, mapping, taken)
-    return resting
+    if partial:
+        return _resting(connection, mapping)
+    _snapshots(connection, mapping, taken)
+    return {}
 
 
 def _touch(
@@ -190,17 +176,3 @@ def _resting(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         [mapping.name],
     ).fetchall()
     return dict(counted)
-
-
-def _snapshot(mapping: CompiledMapping, side: Side) -> Taken:
-    return Taken(way=Way.WHOLE, rows=0, relation=mapping.tables.snapshot(side))
-
-
-def _size(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    [(size,)] = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()
-    return int(size)
-
-
-def _told(taken: Taken) -> dict[str, str | int | None]:
-    deletions = taken.scanned.isoformat(timespec="seconds") if taken.scanned else None
-    return {"way": taken.way.value, "rows": taken.rows, "deletions": deletions}

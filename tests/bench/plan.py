@@ -91,17 +91,21 @@ def compiled(folder: Path) -> CompiledMapping:
     return mapping
 
 
-def prepare(folder: Path, size: int) -> None:
-    """Make source tables, a state in which the records are coupled, and the peer's tables."""
-    values = ", ".join(
+def made_up() -> str:
+    """SQL of the fields of record ``i``."""
+    return ", ".join(
         f"'{n} ' || hash(i * 31 + {k}) % 100000 AS {n}"
         if n.startswith("t")
         else f"CAST(CAST(hash(i * 17 + {k}) % 1000000 AS DECIMAL(28,10)) / 100 AS VARCHAR) AS {n}"
         for k, n in enumerate(NAMES)
     )
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Make source tables, a state in which the records are coupled, and the peer's tables."""
     with duckdb.connect(str(folder / "source.duckdb")) as source:
         source.execute(
-            f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
+            f"CREATE TABLE base AS SELECT 'K' || i AS id, {made_up()} FROM range({size}) r(i)"
         )
         new = max(1, size // 1000)
         source.execute(

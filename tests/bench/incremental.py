@@ -105,8 +105,11 @@ def prepare(folder: Path, size: int) -> None:
         source.execute(
             f"CREATE TABLE base AS SELECT 'K' || i AS id, {made_up()} FROM range({size}) r(i)"
         )
-        old = f"TIMESTAMP '2026-01-01' AS {STAMP}"
-        source.execute(f'CREATE TABLE "left" AS SELECT *, {old}, 0 AS version FROM base')
+        # One a minute, as records are written by people.
+        moment = "TIMESTAMP '2024-01-01' + to_minutes(CAST(substr(id, 2) AS BIGINT))"
+        source.execute(
+            f'CREATE TABLE "left" AS SELECT *, {moment} AS {STAMP}, 0 AS version FROM base'
+        )
         source.execute('CREATE TABLE "right" AS FROM "left"')
         source.execute(f"CREATE TABLE {GONE} (id VARCHAR, version BIGINT)")
     couple(folder, compiled(folder))

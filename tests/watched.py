@@ -12,7 +12,7 @@ from runner.wire import Changes, FieldType, Type, WriteKind, Written
 from tests.fakes import Fake
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from runner.wire import EntityType, Outcome, Page, Value, WireQuery, Write
 
@@ -44,7 +44,8 @@ class Clock:
 class Watched(Fake):
     """A ``Fake`` with a clock of its own, so far ``ahead`` of ours, that filters as it is asked.
 
-    ``asked`` counts requests: one a page. A token that was given before ``forget`` is unknown.
+    ``asked`` counts requests, one a page, ``came`` the records in them. A token that was given
+    before ``forget`` is unknown; ``before_token`` is called before a new one is.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Watched(Fake):
         super().__init__({n: _told(t, tells) for n, t in types.items()}, client_keys=client_keys)
         self.tells, self._clock, self._ahead = tells, clock, ahead
         self.asked = self.came = 0
+        self.before_token: Callable[[], None] = lambda: None
         self._log: list[tuple[str, str]] = []
         self._oldest = 0
 
@@ -124,6 +126,7 @@ class Watched(Fake):
         if alive:
             async for page in self.pages(replace(query, keys=alive)):
                 yield Changes(page=page)
+        self.before_token()
         yield Changes(token=str(here))
 
     def _meant(self, query: WireQuery, key: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,11 +13,10 @@ from runner import plan, run
 from runner.errors import GuardError
 from runner.model import Incremental, Side
 from runner.state import couplings, held
-from tests.watched import Clock, Tells, Watched
+from tests.watched import Clock, Tells, Watched, applied_late, session
 from tests.world import CUSTOMERS, World, desk, field, pair, shop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 PAIRS = 40
@@ -48,19 +46,6 @@ def coupled(folder: Path, left: Tells = Tells.MOMENTS, right: Tells = Tells.TOKE
     clock.wait(timedelta(hours=1))
     assert made.apply().kinds() == []
     return made
-
-
-@asynccontextmanager
-async def session(made: World) -> AsyncIterator[run.Session]:
-    connectors = {"shop": made.shop, "desk": made.desk}
-    with held(made.project.state, "test") as store:
-        yield run.Session(
-            project=made.project,
-            connectors=connectors,
-            mappings=await run.compiled(made.project, connectors),
-            store=store,
-            tell=lambda _: None,
-        )
 
 
 def looked_at(made: World) -> tuple[int, int]:
@@ -141,12 +126,7 @@ def test_a_saved_plan_that_moves_the_base_back_is_seen(tmp_path: Path) -> None:
     made.desk.put("accounts", key, phone="1")
     assert looked_at(made) == (1, 1)
     assert looked_at(made) == (0, 0)
-
-    async def apply() -> None:
-        async with session(made) as opened:
-            await run.carry_out(opened, plan.opened(saved))
-
-    asyncio.run(apply())
+    applied_late(made, saved)
     assert looked_at(made) == (1, 1)
 
 

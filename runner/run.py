@@ -107,7 +107,8 @@ async def make_plan(
     manner = None
     with ExitStack() as stack:
         if extent.incremental or path.exists():
-            stack.enter_context(extract.mirrored(file.connection, path))
+            names = [mapping.name for mapping in session.mappings]
+            stack.enter_context(extract.mirrored(file.connection, path, names))
             systems = {system.name: system for system in session.project.systems}
             manner = extract.Manner(
                 systems=systems,

@@ -168,6 +168,11 @@ def apply(
     with words_for_errors():
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        if saved and incremental:
+            raise RunnerError(
+                f"{saved} is a saved plan: what it needed was read when it was made",
+                hint="`sync-run plan --incremental --out FILE` saves an incremental one",
+            )
         chosen = choose(project, [] if saved else names or [])
         options = ApplyOptions(
             saved=saved,

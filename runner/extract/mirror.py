@@ -21,7 +21,7 @@ from runner.model import Side
 from runner.state import couplings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 _VERSION = "1"
@@ -67,10 +67,13 @@ class Known:
 
 
 @contextmanager
-def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+def attached(
+    connection: duckdb.DuckDBPyConnection, path: Path, mappings: Collection[str]
+) -> Iterator[None]:
     """Attach the mirror as ``mirror`` for the time of the block; it is made if there is none.
 
-    One that is damaged, or was written by another version, is begun anew.
+    One that is damaged, or was written by another version, is begun anew. What it holds of other
+    than these mappings is dropped.
 
     Raises:
         RunnerError: it turned out to be damaged in the middle of the run, and was removed.
@@ -87,6 +90,7 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None
     # The run's own file may be lost with the machine; this one is to be whole or not to be.
     connection.execute("SET fsync_mode = 'STANDARD'")
     try:
+        _tidy(connection, mappings)
         yield
     except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException) as error:
         if str(path) not in str(error):
@@ -215,6 +219,19 @@ def indexed(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     """Let the rows of a table be found by their keys."""
     name, relation = dialect.name(f"{table} by key"), dialect.name("mirror", "rows", table)
     connection.execute(f"CREATE INDEX {name} ON {relation} ({KEY})")
+
+
+def _tidy(connection: duckdb.DuckDBPyConnection, mappings: Collection[str]) -> None:
+    """Drop what is kept of mappings that are none any more."""
+    kept = connection.execute('SELECT DISTINCT mapping, "table" FROM mirror.main.side').fetchall()
+    for mapping, table in kept:
+        if mapping in mappings:
+            continue
+        connection.execute("BEGIN")
+        connection.execute(f"DROP TABLE IF EXISTS {dialect.name('mirror', 'rows', table)}")
+        for about in ("side", "pending", "open", "judged"):
+            connection.execute(f'DELETE FROM mirror.main."{about}" WHERE mapping = ?', [mapping])
+        connection.execute("COMMIT")
 
 
 def _usable(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:

@@ -386,7 +386,7 @@ class _Refresh:
         made = self.mapping.snapshot(self.side, source="source", target="target").sql
         asked = self.connector.explain(self.mapping.reading(self.side).query)
         system = self._system
-        words = (system.name, system.caller, repr(system.auth), asked, made)
+        words = (system.name, system.url, system.caller, repr(system.auth), asked, made)
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @property

@@ -8,32 +8,40 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
+from runner.compile import compile_project, narrowed
 from runner.errors import ExitCode
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import duckdb
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.state import Store
     from runner.wire import EntityType
+
+    Ended = Callable[[duckdb.DuckDBPyConnection, "Report"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A project with its systems connected, its mappings compiled and its state held."""
+    """A project with its systems connected, its mappings compiled and its state held.
+
+    ``ended`` is called in the very transaction that ends a run.
+    """
 
     project: Project
     connectors: Mapping[str, Connector]
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    ended: Ended = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +103,28 @@ FULL = Extent()
 
 
 async def make_plan(
-    session: Session, file: plan.RunFile, chosen: Collection[str], extent: Extent = FULL
+    session: Session, file: plan.RunFile, selection: Selection, extent: Extent = FULL
 ) -> plan.Plan:
     """Read both sides and decide what is to be done. Writes to no system and not to the state.
 
-    The mirror begins with the first incremental run; from then on full runs refresh it too.
+    The mirror begins with the first incremental run; from then on full runs refresh it too. A run
+    about some records has no use for it.
+
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
     """
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
-    path = session.project.mirror
-    manner = None
+    path, manner = session.project.mirror, None
     with ExitStack() as stack:
-        if extent.incremental or path.exists():
-            names = [mapping.name for mapping in session.mappings]
+        if not selection.some and (extent.incremental or path.exists()):
+            names = [mapping.name for mapping in mappings]
             stack.enter_context(extract.mirrored(file.connection, path, names))
-            systems = {system.name: system for system in session.project.systems}
             manner = extract.Manner(
-                systems=systems,
+                systems={system.name: system for system in session.project.systems},
                 whole=not extent.incremental,
                 deletes=extent.deletes,
                 now=extent.now,
@@ -121,13 +134,13 @@ async def make_plan(
         )
         return plan.make(
             file,
-            session.mappings,
-            chosen,
+            mappings,
+            selection,
             project=session.project.name,
             environment=session.project.environment,
             digest=config.digest(session.project),
             taken=taken,
-            mode=str(extent),
+            mode=str(extent) if manner else str(FULL),
             tell=session.tell,
         )
 
@@ -164,7 +177,13 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
                 session.tell,
             )
             report = _report(run, header, progress)
-            runs.end(state, run, report.counters, report.exit_code)
+            runs.end(
+                state,
+                run,
+                report.counters,
+                report.exit_code,
+                also=lambda: session.ended(state, report),
+            )
         plan.detach(state)
     return report
 

@@ -49,7 +49,7 @@ class Clock:
 class Watched(Fake):
     """A ``Fake`` with a clock of its own, so far ``ahead`` of ours, that filters as it is asked.
 
-    ``asked`` counts requests, one a page, ``came`` the records in them. A token that was given
+    ``requests`` counts requests, one a page, ``came`` the records in them. A token that was given
     before ``forget`` is unknown; ``before_token`` is called before a new one is.
     """
 
@@ -64,7 +64,7 @@ class Watched(Fake):
     ) -> None:
         super().__init__({n: _told(t, tells) for n, t in types.items()}, client_keys=client_keys)
         self.tells, self._clock, self._ahead = tells, clock, ahead
-        self.asked = self.came = 0
+        self.requests = self.came = 0
         self.before_token: Callable[[], None] = lambda: None
         self._log: list[tuple[str, str]] = []
         self._oldest = 0
@@ -99,7 +99,7 @@ class Watched(Fake):
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         async for page in super().pages(replace(query, since=None)):
-            self.asked += 1
+            self.requests += 1
             rows = [n for n, key in enumerate(page.keys) if self._meant(query, key)]
             self.came += len(rows)
             yield replace(
@@ -122,7 +122,7 @@ class Watched(Fake):
             return
         touched = {key for entity, key in self._log[since:] if entity == query.entity}
         there = self.rows.get(query.entity, {})
-        self.asked += 1
+        self.requests += 1
         # Somebody's cache is a little behind: what is gone is told of before what came back.
         gone = tuple(sorted(touched - there.keys()))
         if gone:

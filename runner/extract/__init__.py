@@ -6,5 +6,16 @@ from runner.extract.mirror import attached as mirrored
 from runner.extract.pages import batch
 from runner.extract.refresh import Manner, Taken
 from runner.extract.snapshots import Takings, take
+from runner.extract.there import there
 
-__all__ = ["Manner", "Taken", "Takings", "accounted", "batch", "canonical", "mirrored", "take"]
+__all__ = [
+    "Manner",
+    "Taken",
+    "Takings",
+    "accounted",
+    "batch",
+    "canonical",
+    "mirrored",
+    "take",
+    "there",
+]

@@ -170,22 +170,27 @@ class _Refresh:
 
     async def _since(self, known: mirror.Known, begun: float) -> Taken:
         assert known.newest is not None, "who calls has looked"
-        query, settings = self.mapping.reading(self.side).query, self._system.incremental
+        query, overlap = self.mapping.reading(self.side).query, self._system.incremental.overlap
         self._begin()
         # Without the filter: of what left it, nothing else tells.
-        since = known.newest - settings.overlap
-        await self._append(replace(query, filter="", since=since))
+        await self._append(replace(query, filter="", since=known.newest - overlap))
         if query.filter and not self.settled:
             await self._by_keys(self._coupled_but_not_in(self._raw, known.relation))
-        every, scanned = settings.deletes, known.scanned
-        due = every is not None and (scanned is None or self.manner.now() - scanned >= every)
-        if due or self.manner.deletes:
+        scanned = known.scanned
+        if self.manner.deletes or self._due(scanned):
             scanned = self.manner.now()
             if not await self._look_at_keys(known):
                 return await self._all(known, begun)
         newest = self._newest(f"({self.mapping.reading(self.side).canonical(self._raw)})", begun)
         told = replace(known, newest=max(newest or known.newest, known.newest), scanned=scanned)
         return self._taken_in(told, Way.SINCE)
+
+    def _due(self, scanned: datetime | None) -> bool:
+        """Whether it is time to look for deletions; a look that is yet to come was none."""
+        every = self._system.incremental.deletes
+        if every is None or scanned is None:
+            return every is not None
+        return not scanned <= self.manner.now() < scanned + every
 
     async def _changes(self, token: str) -> tuple[str, bool]:
         """Read changes into the raw table, keys of deleted records into another.

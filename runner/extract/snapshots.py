@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.compile import COUNTED_DDL, COUPLING
+from runner.compile import COUNTED_DDL
 from runner.compile.incremental import Way
 from runner.events import RowsRead
-from runner.extract import refresh
+from runner.extract import chosen, refresh
 from runner.extract.canonical import canonical, readable
 from runner.extract.pages import append, batch, pull
 from runner.extract.refresh import Taken
@@ -52,14 +52,16 @@ async def take(
 
     """
     connection.execute(COUNTED_DDL)
+    by_key = chosen.keys(mappings, connection)
     await _look_into(mappings, connectors, connection)
     taken: Takings = {}
     async with asyncio.TaskGroup() as group:
         for system in sorted({m.rule.entity(side).system for m in mappings for side in Side}):
             connector = connectors[system]
             group.create_task(
-                _of_system(system, mappings, connector, connection, tell, manner, taken)
+                _of_system(system, mappings, connector, connection, by_key, tell, manner, taken)
             )
+    chosen.must_be_there(mappings, connection)
     return taken
 
 
@@ -68,6 +70,7 @@ async def _of_system(
     mappings: Sequence[CompiledMapping],
     connector: Connector,
     connection: duckdb.DuckDBPyConnection,
+    by_key: Mapping[tuple[str, Side], tuple[str, ...]],
     tell: Tell,
     manner: Manner | None,
     taken: Takings,
@@ -86,8 +89,13 @@ async def _of_system(
                 reading = mapping.reading(side)
                 columns = reading.columns
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
-                if reading.query.filter:
+                keys = by_key.get((mapping.name, side))
+                if keys is not None:
+                    rows = await chosen.pull(connector, reading, keys, cursor, raw)
+                    tell(replace(told, rows=rows, done=True))
+                else:
+                    rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                if keys is None and reading.query.filter:
                     await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
                     cursor.execute(
@@ -129,16 +137,14 @@ async def _held_back(
     connection: duckdb.DuckDBPyConnection,
     raw: str,
 ) -> None:
-    """Read the coupled records that the filter kept the system from sending.
+    """Read the coupled and chosen records that the filter kept the system from sending.
 
     What left the filter rests; what is not there any more was deleted: only asking tells.
     """
     reading = mapping.reading(side)
     rows = connection.execute(
-        f"""SELECT c.{side.value}_key FROM {COUPLING} c
-        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c.{side.value}_key
-        WHERE c.mapping = ?""",
-        [mapping.name],
+        f"""SELECT c."key" FROM ({mapping.known(side)}) c
+        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c."key" """
     ).fetchall()
     missing = tuple(str(row[0]) for row in rows)
     if not missing:

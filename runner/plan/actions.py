@@ -11,6 +11,8 @@ from runner.errors import StalePlanError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.model import Selection
+
 
 class Kind(StrEnum):
     """What is intended for a record, or what was found out about it."""
@@ -91,6 +93,8 @@ class MappingSummary:
     ``read`` counts the records known of each side, ``reading`` says by side how they were read:
     ``way`` (see ``compile.incremental.Way``), how many ``rows`` came, and when deletions were last
     looked for (``deletions``; ``None`` where that needs no look of its own).
+    ``coupled`` pairs are known before the run, ``uncoupled`` records of a side have no partner and
+    match none. ``spared`` counts writes that the plan leaves out, because the run goes one way.
     """
 
     name: str
@@ -104,6 +108,9 @@ class MappingSummary:
     read: Mapping[str, int] = field(default_factory=dict)
     reading: Mapping[str, Mapping[str, str | int | None]] = field(default_factory=dict)
     unchanged: int = 0
+    coupled: int = 0
+    uncoupled: Mapping[str, int] = field(default_factory=dict)
+    spared: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, *kinds: Kind) -> int:
         """How many actions of these kinds there are, whatever their side."""
@@ -114,14 +121,16 @@ class MappingSummary:
 class Header:
     """What a plan was computed from, so that it is applied to nothing else.
 
-    ``digest`` is that of the configuration, ``state_id`` and ``state_serial`` are the state's.
-    ``created`` is an instant in ISO 8601, UTC. ``mode`` is ``full`` or ``incremental``.
+    ``selection`` says what the run is about, ``mode`` whether it read everything (``full``) or what
+    changed (``incremental``). ``digest`` is that of the configuration, ``state_id`` and
+    ``state_serial`` are the state's. ``created`` is an instant in ISO 8601, UTC.
     """
 
     version: int
     project: str
     environment: str
     created: str
+    selection: Selection
     digest: str
     state_id: str
     state_serial: int

@@ -17,11 +17,12 @@ from runner.plan.diff import decide
 from runner.state import SETTINGS, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
     from runner.extract import Takings
+    from runner.model import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def run_file() -> Iterator[RunFile]:
 def make(  # noqa: PLR0913 - what a header tells
     run: RunFile,
     mappings: Sequence[CompiledMapping],
-    chosen: Collection[str],
+    selection: Selection,
     *,
     project: str,
     environment: str,
@@ -67,13 +68,19 @@ def make(  # noqa: PLR0913 - what a header tells
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
     summaries = decide(
-        connection, mappings, chosen, taken or {}, tell, interrupted=bool(interrupted)
+        connection,
+        mappings,
+        selection.mappings,
+        taken or {},
+        tell,
+        interrupted=bool(interrupted),
     )
     header = Header(
         version=file.VERSION,
         project=project,
         environment=environment,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        selection=selection,
         digest=digest,
         state_id=state_id,
         state_serial=serial,

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runner import run
+from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.state import held
 from runner.wire import Changes, FieldType, Page, Type
@@ -57,13 +58,13 @@ def right() -> EntityType:
 class Served(Fake):
     """A system that makes pages of a table.
 
-    ``asked`` counts what would be requests, ``busy`` the seconds that it takes to make pages up.
+    ``requests`` counts what would be requests, ``busy`` the seconds that it takes to make pages up.
     """
 
     def __init__(self, made: EntityType, folder: Path) -> None:
         super().__init__({made.name: made}, client_keys=True)
         self._name, self._source = made.name, folder / "source.duckdb"
-        self.asked, self.busy = 0, 0.0
+        self.requests, self.busy = 0, 0.0
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
         condition = "TRUE"
@@ -93,7 +94,7 @@ class Served(Fake):
         wanted = list(dict.fromkeys(("id", *query.fields)))
         texts = ", ".join(f"CAST({name} AS VARCHAR)" for name in wanted)
         with duckdb.connect(str(self._source), read_only=True) as source:
-            self.asked += 1
+            self.requests += 1
             begun = time.perf_counter()
             found = source.execute(f'SELECT {texts} FROM "{self._name}" WHERE {condition}')
             while rows := found.fetchmany(PAGE):
@@ -103,7 +104,7 @@ class Served(Fake):
                 self.busy += time.perf_counter() - begun
                 yield page
                 begun = time.perf_counter()
-                self.asked += 1 if len(rows) == PAGE else 0
+                self.requests += 1 if len(rows) == PAGE else 0
             self.busy += time.perf_counter() - begun
 
 
@@ -158,14 +159,14 @@ def planned(folder: Path, extent: run.Extent) -> dict[str, Any]:
             store=store,
             tell=lambda _: None,
         )
-        made = await run.make_plan(session, file, ["records"], extent)
+        made = await run.make_plan(session, file, Selection(mappings=("records",)), extent)
         return made.count(*CHANGES, *FAILURES)
 
     with held(opened.state, "bench") as store, run_file() as file:
         begun = time.perf_counter()
         found = asyncio.run(walk(store, file))
         seconds = time.perf_counter() - begun - sum(fake.busy for fake in fakes.values())
-    requests = sum(fake.asked for fake in fakes.values())
+    requests = sum(fake.requests for fake in fakes.values())
     return {"seconds": seconds, "requests": requests, "found": found}
 
 

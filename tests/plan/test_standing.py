@@ -11,7 +11,7 @@ import pytest
 
 from runner import plan, run
 from runner.errors import GuardError
-from runner.model import Incremental, Side
+from runner.model import Incremental, Selection, Side
 from runner.state import couplings, held
 from tests.watched import Clock, Tells, Watched, applied_late, session
 from tests.world import CUSTOMERS, World, desk, field, pair, shop
@@ -54,7 +54,7 @@ def looked_at(made: World) -> tuple[int, int]:
     async def planned() -> tuple[int, int]:
         async with session(made) as opened:
             with plan.run_file() as file:
-                await run.make_plan(opened, file, [PLAIN.name], made.extent)
+                await run.make_plan(opened, file, Selection(mappings=(PLAIN.name,)), made.extent)
                 left, right = (
                     file.connection.execute(f'SELECT count(*) FROM "customers.{side}"').fetchall()
                     for side in Side
@@ -68,8 +68,8 @@ def asked(made: World) -> tuple[int, int]:
     """Count requests and records that came since this was last asked."""
     assert isinstance(made.shop, Watched)
     assert isinstance(made.desk, Watched)
-    found = made.shop.asked + made.desk.asked, made.shop.came + made.desk.came
-    made.shop.asked = made.shop.came = made.desk.asked = made.desk.came = 0
+    found = made.shop.requests + made.desk.requests, made.shop.came + made.desk.came
+    made.shop.requests = made.shop.came = made.desk.requests = made.desk.came = 0
     return found
 
 

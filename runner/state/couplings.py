@@ -31,9 +31,11 @@ def ensure_base(
     """
     kept = fitting(connection, mapping)
     wanted = {column.name: column for column in columns}
+    table, index = f"state.base.{_name(mapping)}", _name(f"{mapping} by left key")
+    by_key = f"CREATE INDEX IF NOT EXISTS {index} ON {table} (left_key)"
     if kept == {column.name: column.fingerprint for column in columns}:
+        connection.execute(by_key)
         return
-    table = f"state.base.{_name(mapping)}"
     stale = [
         name
         for name, fingerprint in kept.items()
@@ -45,6 +47,8 @@ def ensure_base(
         f"CREATE TABLE IF NOT EXISTS {table} "
         "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
     )
+    # A table is not altered while an index is on it.
+    connection.execute(f"DROP INDEX IF EXISTS state.base.{index}")
     for name in stale:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
     for column in fresh:
@@ -55,6 +59,7 @@ def ensure_base(
             "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
             [mapping, column.name, column.fingerprint],
         )
+    connection.execute(by_key)
     connection.execute("COMMIT")
 
 

@@ -48,7 +48,9 @@ async def recover(
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
         if _coupled(connection, intent):
-            journal.close(connection, intent, "coupled", "its partner was coupled by hand meanwhile")
+            journal.close(
+                connection, intent, "coupled", "its partner was coupled by hand meanwhile"
+            )
             continue
         keys = await _found(connection, mapping, connectors, intent)
         if len(keys) > 1:

@@ -25,8 +25,8 @@ def _of_sync(schema: Schema) -> Iterator[str]:
     yield _section("sync.yaml", schema["title"], schema["properties"], schema)
     system = schema["$defs"]["system"]
     yield _section("A system", system["description"], system["properties"], schema)
-    told = "How runs that read only what changed know what did."
     incremental = schema["$defs"]["incremental"]
+    told = incremental["description"]
     yield _section("Incremental runs", told, incremental["properties"], schema)
     defaults = schema["properties"]["defaults"]
     yield _section("Defaults", defaults["description"], defaults["properties"], schema)

@@ -97,7 +97,7 @@ class StateUnusableError(RunnerError):
 
 
 class GuardError(RunnerError):
-    """What was read cannot be meant: nothing was planned or written."""
+    """A plan is above a ceiling that nobody lifted: nothing was written."""
 
     exit_code = ExitCode.STOPPED
 

@@ -7,6 +7,7 @@ The two systems of a mapping are its *left* and its *right*, in the order in whi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,30 @@ class TooLong(StrEnum):
 
     ERROR = "error"
     TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """So many records at the most; with ``share`` so many of a hundred coupled ones."""
+
+    most: Decimal
+    share: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.most:f}%" if self.share else f"{self.most:f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """How much a run, or a mapping in it, may do before somebody has to allow it by name.
+
+    ``changes`` limits records written, ``deletes`` coupled records that are gone from a side or
+    about to be deleted. ``None``: no limit. A share never stops on ``floor`` records or fewer.
+    """
+
+    changes: Ceiling | None = None
+    deletes: Ceiling | None = Ceiling(most=Decimal(20), share=True)
+    floor: int = 10
 
 
 class When(StrEnum):
@@ -414,6 +439,7 @@ class Mapping:
     granularity: Granularity = Granularity.FIELD
     conflict: UpdateConflict = UpdateConflict.FAIL
     deleted: DeleteConflict = DeleteConflict.FAIL
+    guards: Guards = Guards()
     at: Location
 
     def entity(self, side: Side) -> Entity:
@@ -458,7 +484,8 @@ class Project:
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files. ``notes`` are what an author may not have meant.
+    whatever the order of their files. ``guards`` hold for a run as a whole. ``notes`` are what an
+    author may not have meant.
     """
 
     name: str
@@ -467,6 +494,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    guards: Guards = Guards()
     notes: tuple[Problem, ...] = ()
 
     @property

@@ -81,6 +81,7 @@ async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),
+        guards=session.project.guards,
         tell=session.tell,
     )
 
@@ -92,13 +93,17 @@ async def settle_interrupted(session: Session) -> None:
             await apply.recover(state, session.mappings, session.connectors, session.tell)
 
 
-async def carry_out(session: Session, made: plan.Plan) -> Report:
-    """Do what the plan says, if it still fits.
+async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str] = ()) -> Report:
+    """Do what the plan says, if it still fits and is above no guard that ``allow`` does not name.
 
     Raises:
+        GuardError: it is above one. Nothing was written.
         StalePlanError: the configuration or the state moved on since the plan was made.
 
     """
+    plan.must_be_allowed(made.header.guards, allow)
+    if nothing_to_do(made):
+        return found(made.header)
     header, path = made.header, made.release()
     with session.store.opened() as state:
         state_id, serial = runs.identity(state)

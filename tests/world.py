@@ -15,6 +15,7 @@ from runner.model import (
     Direction,
     Entity,
     FieldMapping,
+    Guards,
     Lookup,
     Mapping,
     MatchPair,
@@ -29,13 +30,14 @@ from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from runner.connectors.protocol import Connector
     from runner.errors import ExitCode
     from runner.views.document import Document
 
+USUAL = Guards()
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
 
 
@@ -158,6 +160,7 @@ class World:
     shop: Fake
     desk: Fake
     mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
+    guards: Guards = USUAL
 
     @property
     def project(self) -> Project:
@@ -168,15 +171,23 @@ class World:
             systems=(system("shop"), system("desk"), system(RECORDS)),
             state=self.folder / "state.duckdb",
             mappings=self.mappings,
+            guards=self.guards,
         )
 
     def plan(self, *names: str, out: Path | None = None) -> Told:
         return asyncio.run(self._walk(names, write=False, out=out))
 
-    def apply(self, *names: str) -> Told:
-        return asyncio.run(self._walk(names, write=True))
+    def apply(self, *names: str, allow: Collection[str] = ()) -> Told:
+        return asyncio.run(self._walk(names, write=True, allow=allow))
 
-    async def _walk(self, names: Iterable[str], *, write: bool, out: Path | None = None) -> Told:
+    async def _walk(
+        self,
+        names: Iterable[str],
+        *,
+        write: bool,
+        out: Path | None = None,
+        allow: Collection[str] = (),
+    ) -> Told:
         own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
         connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
         connectors |= {RECORDS: Records(own)} if own else {}
@@ -197,8 +208,8 @@ class World:
                 made.save(out)
             told = document.of_plan(made)
             report = run.found(made.header)
-            if write and not run.nothing_to_do(made):
-                report = await run.carry_out(session, made)
+            if write:
+                report = await run.carry_out(session, made, allow=allow)
         return Told(
             document=told,
             exit_code=report.exit_code,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, colour, say, tell, words_for_errors
-from runner.errors import ExitCode, RunnerError, nearest
+from runner.errors import ExitCode, GuardError, RunnerError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     full: bool
+    allow: tuple[str, ...]
 
 
 Names = Annotated[
@@ -133,10 +134,17 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GUARD", help="Lift a guard: deletes, changes, empty, customers.max_deletes."
+        ),
+    ] = None,
 ) -> None:
     r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
 
-    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
+    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 a guard stopped
+    it, or the saved plan is stale.
 
     \b
     sync-run apply
@@ -144,10 +152,16 @@ def apply(
     sync-run apply monday.plan
     """
     with words_for_errors():
+        from runner.plan.guards import known
+
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         chosen = choose(project, [] if saved else names or [])
-        options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
+        lifted = tuple(allow or ())
+        known(lifted, [mapping.name for mapping in project.mappings])
+        options = ApplyOptions(
+            saved=saved, yes=yes or as_json, as_json=as_json, full=full, allow=lifted
+        )
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
 
 
@@ -175,6 +189,8 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
             if options.out:
                 say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
+    if made.header.guards:
+        return ExitCode.STOPPED
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
 
 
@@ -206,19 +222,24 @@ async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions)
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:
     """Show the plan, ask, do it, show what was done."""
     from runner import run
-    from runner.plan import CHANGES
+    from runner.plan import CHANGES, must_be_allowed
     from runner.views import document, text
 
     planned = _document(made, options)
     if not options.as_json:
         _print(planned, options)
+    try:
+        must_be_allowed(made.header.guards, options.allow)
+    except GuardError:
+        if options.as_json:
+            shown = {"version": document.VERSION, "plan": planned, "report": None}
+            typer.echo(document.encoded(shown))
+        raise
     changes = made.count(*CHANGES)
     if changes and not options.yes and asks() and not typer.confirm("Apply this plan?"):
         say("Nothing was written.")
         return ExitCode.DONE
-    report = run.found(made.header)
-    if not run.nothing_to_do(made):
-        report = await run.carry_out(session, made)
+    report = await run.carry_out(session, made, allow=options.allow)
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))

@@ -9,8 +9,10 @@ from runner.plan.actions import (
     Header,
     Kind,
     MappingSummary,
+    Tripped,
 )
 from runner.plan.file import Plan, attach, detach, opened, read
+from runner.plan.guards import must_be_allowed
 from runner.plan.make import RunFile, make, run_file
 
 __all__ = [
@@ -24,9 +26,11 @@ __all__ = [
     "MappingSummary",
     "Plan",
     "RunFile",
+    "Tripped",
     "attach",
     "detach",
     "make",
+    "must_be_allowed",
     "opened",
     "read",
     "run_file",

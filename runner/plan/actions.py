@@ -83,11 +83,27 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tripped:
+    """A ceiling that a plan is above: whose (a mapping's, or ``run``), which, and in words."""
+
+    owner: str
+    guard: str
+    what: str
+    limit: str
+
+    @property
+    def name(self) -> str:
+        """What lifts it: ``customers.max_deletes``."""
+        return f"{self.owner}.{self.guard}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MappingSummary:
     """What a plan found in one mapping.
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
+    ``coupled`` is how many pairs there were before, ``gone`` how many of them lack a record now.
     """
 
     name: str
@@ -100,6 +116,8 @@ class MappingSummary:
     filtered: Mapping[str, int] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
     unchanged: int = 0
+    coupled: int = 0
+    gone: int = 0
 
     def count(self, *kinds: Kind) -> int:
         """How many actions of these kinds there are, whatever their side."""
@@ -111,7 +129,7 @@ class Header:
     """What a plan was computed from, so that it is applied to nothing else.
 
     ``digest`` is that of the configuration, ``state_id`` and ``state_serial`` are the state's.
-    ``created`` is an instant in ISO 8601, UTC.
+    ``created`` is an instant in ISO 8601, UTC. ``guards`` are those it is above.
     """
 
     version: int
@@ -123,6 +141,7 @@ class Header:
     state_serial: int
     interrupted: int
     mappings: tuple[MappingSummary, ...]
+    guards: tuple[Tripped, ...] = ()
 
     def must_fit(self, *, digest: str, state_id: str, state_serial: int) -> None:
         """Refuse to be applied to anything but what it was computed from.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.compile import ACTION_DDL
-from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
@@ -49,34 +49,23 @@ def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping)
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
     for statement in mapping.status(whole=whole):
         _run(connection, statement)
-    _must_not_be_empty(connection, mapping)
+    coupled, gone = _gone(connection, mapping)
     _run(connection, mapping.base_view(fitting) if kept else mapping.empty_base())
     for statement in (*mapping.matching(), *mapping.deciding()):
         _run(connection, statement)
-    return _summary(connection, mapping)
+    return replace(_summary(connection, mapping), coupled=coupled, gone=gone)
 
 
-def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> None:
-    """Refuse to read "there is nothing" as "everything was deleted".
-
-    Raises:
-        GuardError: a system returned no record at all of an entity that has coupled ones.
-
-    """
+def _gone(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> tuple[int, int]:
+    """Count the pairs that the state knows, and those of them that lack a record now."""
     [(coupled,)] = connection.execute(
         "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
     ).fetchall()
-    for side in Side:
-        snapshot = mapping.tables.snapshot(side)
-        [(read,)] = connection.execute(f"SELECT count(*) FROM {snapshot}").fetchall()
-        if coupled and not read:
-            entity = mapping.rule.entity(side)
-            raise GuardError(
-                f"{entity.system} returned no {entity.entity} at all, and {coupled} are coupled "
-                f"(mapping {mapping.name})",
-                hint="is it the right company, with all permissions? "
-                "If they are gone indeed, uncouple them",
-            )
+    [(gone,)] = connection.execute(
+        f"""SELECT count(*) FROM {mapping.tables.status}
+        WHERE status IN ('deleted left', 'deleted right', 'gone')"""
+    ).fetchall()
+    return coupled, gone
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:

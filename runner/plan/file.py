@@ -14,13 +14,13 @@ import duckdb
 import msgspec
 
 from runner.errors import RunnerError, StalePlanError
-from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary
+from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary, Tripped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 _PAGE = 2_000
 
 
@@ -120,7 +120,8 @@ def opened(path: Path) -> Plan:
             f"{path} was saved by another version of sync-run", hint="make a new plan"
         )
     summaries = tuple(MappingSummary(**summary) for summary in document.pop("mappings"))
-    return Plan(path, connection, Header(**document, mappings=summaries))
+    guards = tuple(Tripped(**guard) for guard in document.pop("guards"))
+    return Plan(path, connection, Header(**document, mappings=summaries, guards=guards))
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

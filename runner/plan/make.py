@@ -14,6 +14,7 @@ import duckdb
 from runner.plan import file
 from runner.plan.actions import Header
 from runner.plan.diff import decide
+from runner.plan.guards import tripped
 from runner.state import SETTINGS, runs
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.model import Guards
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def make(
     project: str,
     environment: str,
     digest: str,
+    guards: Guards,
     tell: Tell,
 ) -> file.Plan:
     """Decide what is to be done. Reads the state (attached), which stays as it is."""
@@ -69,5 +72,6 @@ def make(
         state_serial=serial,
         interrupted=interrupted,
         mappings=summaries,
+        guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),
     )
     return file.sealed(run.path, connection, header)

@@ -73,6 +73,10 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
+        "guards": [
+            {"guard": guard.name, "what": guard.what, "limit": guard.limit or None}
+            for guard in plan.header.guards
+        ],
         "mappings": [_mapping(summary, plan, limit) for summary in plan.header.mappings],
     }
 

@@ -46,6 +46,7 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
     if document["interrupted"]:
         blocks.insert(0, _interrupted(document["interrupted"]))
+    blocks += [_guards(document["guards"], paint)] if document["guards"] else []
     return "\n".join([*blocks, sentence(document, paint)])
 
 
@@ -179,6 +180,13 @@ def _interrupted(n: int) -> str:
         f"An earlier run was interrupted: the outcome of {_plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first.\n"
     )
+
+
+def _guards(guards: list[Document], paint: Paint) -> str:
+    lines = [f"  {paint('!', '31')} {guard['guard']}: {guard['what']}" for guard in guards]
+    options = " ".join(f"--allow {guard['guard']}" for guard in guards)
+    head = f"{paint('guards', '1')}  apply stops before its first write"
+    return "\n".join([head, *lines, f"      hint: if it is meant, `sync-run apply {options}`\n"])
 
 
 def _plural(n: int, noun: str) -> str:

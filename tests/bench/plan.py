@@ -26,7 +26,7 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
-from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Side
+from runner.model import Direction, Entity, FieldMapping, Guards, Mapping, Project, Side
 from runner.plan import CHANGES, FAILURES, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
@@ -180,6 +180,7 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
             project="bench",
             environment="",
             digest="",
+            guards=Guards(),
             tell=lambda _: None,
         )
         _told["seconds"] = time.perf_counter() - started

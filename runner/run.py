@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project
 from runner.errors import ExitCode
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import runs
+from runner.state import plans, runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    import duckdb
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
@@ -25,20 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A project with its systems connected, its mappings compiled and its state held."""
+    """A project with its systems connected, its mappings compiled and its state held.
+
+    ``places`` says by name where each system is: a plan is for these and no others.
+    """
 
     project: Project
     connectors: Mapping[str, Connector]
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What an apply did: its number, counters by mapping, failures, and how it ended.
 
-    ``stopped`` says why it did not come to its end; empty where it did.
+    ``stopped`` says why it did not come to its end; empty where it did. ``earlier`` are the runs
+    that carried out the same plan before; ``run`` is 0 where they left nothing to do.
     """
 
     run: int
@@ -46,6 +54,7 @@ class Report:
     failures: Sequence[Failure]
     stopped: str
     exit_code: ExitCode
+    earlier: tuple[int, ...] = ()
 
 
 async def described(
@@ -78,9 +87,7 @@ async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str
         file,
         session.mappings,
         chosen,
-        project=session.project.name,
-        environment=session.project.environment,
-        digest=config.digest(session.project),
+        origin=_origin(session, file.connection),
         guards=session.project.guards,
         tell=session.tell,
     )
@@ -106,12 +113,11 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
         return found(made.header)
     header, path = made.header, made.release()
     with session.store.opened() as state:
-        state_id, serial = runs.identity(state)
-        header.must_fit(
-            digest=config.digest(session.project), state_id=state_id, state_serial=serial
-        )
+        begun = _begun(session, header, state)
+        if begun.complete:
+            return _already(header, begun)
         plan.attach(state, path)
-        run = runs.begin(state, "apply")
+        run = runs.begin(state, "apply", header.id)
         progress = await apply.carry_out(
             state,
             [summary.name for summary in header.mappings],
@@ -119,11 +125,56 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
             session.connectors,
             run,
             session.tell,
+            earlier=begun.runs,
         )
-        report = _report(run, header, progress)
+        report = _report(run, header, progress, begun.runs)
         runs.end(state, run, report.counters, report.exit_code)
+        if not report.stopped:
+            plans.complete(state, run)
         plan.detach(state)
     return report
+
+
+def done_already(session: Session, made: plan.Plan) -> Report | None:
+    """Report on a saved plan that was carried out already; ``None`` where something is left of it.
+
+    Raises:
+        StalePlanError: it does not fit any more.
+
+    """
+    with session.store.opened() as state:
+        begun = _begun(session, made.header, state)
+    return _already(made.header, begun) if begun.complete else None
+
+
+def _origin(session: Session, connection: duckdb.DuckDBPyConnection) -> plan.Origin:
+    state_id, serial = runs.identity(connection)
+    return plan.Origin(
+        project=session.project.name,
+        environment=session.project.environment,
+        systems=session.places,
+        digest=config.digest(session.project),
+        state_id=state_id,
+        state_serial=serial,
+    )
+
+
+def _begun(session: Session, header: plan.Header, state: duckdb.DuckDBPyConnection) -> plans.Begun:
+    """Hold a plan against what is there now; what it did to the state itself is no reproach."""
+    now = _origin(session, state)
+    since = header.origin.state_serial
+    begun = plans.begun(state, header.id, since=since, now=now.state_serial)
+    if begun.runs and begun.alone:
+        now = replace(now, state_serial=since)
+    if not begun.complete:
+        header.must_fit(now, at=datetime.now(UTC))
+    return begun
+
+
+def _already(header: plan.Header, begun: plans.Begun) -> Report:
+    nothing = _report(0, header, None, begun.runs)
+    counters = {name: dict.fromkeys(counted, 0) for name, counted in nothing.counters.items()}
+    return replace(nothing, counters=counters, exit_code=ExitCode(begun.exit_code))
 
 
 def nothing_to_do(made: plan.Plan) -> bool:
@@ -136,7 +187,9 @@ def found(header: plan.Header) -> Report:
     return _report(0, header, None)
 
 
-def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
+def _report(
+    run: int, header: plan.Header, progress: Progress | None, earlier: tuple[int, ...] = ()
+) -> Report:
     counters = {
         summary.name: _counted(
             summary,
@@ -153,6 +206,7 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
         failures=progress.failures if progress else (),
         stopped=stopped,
         exit_code=ExitCode.RECORDS_FAILED if failed else ExitCode.DONE,
+        earlier=earlier,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,14 @@ from runner.model import (
     Unresolved,
 )
 from runner.plan import Kind, run_file
+from runner.plan import opened as open_plan
 from runner.state import held
 from runner.views import document
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import AsyncIterator, Collection, Iterable
     from pathlib import Path
 
     from runner.connectors.protocol import Connector
@@ -180,6 +182,34 @@ class World:
     def apply(self, *names: str, allow: Collection[str] = ()) -> Told:
         return asyncio.run(self._walk(names, write=True, allow=allow))
 
+    def apply_file(self, path: Path, *, allow: Collection[str] = (), key: bytes = b"") -> Told:
+        return asyncio.run(self._carry_out(path, allow, key))
+
+    async def _carry_out(self, path: Path, allow: Collection[str], key: bytes) -> Told:
+        async with self.session() as session:
+            made = open_plan(path, key=key)
+            try:
+                told = document.of_plan(made)
+                return _told(told, await run.carry_out(session, made, allow=allow))
+            finally:
+                made.connection.close()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[run.Session]:
+        """Everything that planning and applying need."""
+        own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
+        connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
+        connectors |= {RECORDS: Records(own)} if own else {}
+        mappings = await run.compiled(self.project, connectors)
+        with held(self.project.state, "test") as store:
+            yield run.Session(
+                project=self.project,
+                connectors=connectors,
+                mappings=mappings,
+                store=store,
+                tell=lambda _: None,
+            )
+
     async def _walk(
         self,
         names: Iterable[str],
@@ -188,34 +218,28 @@ class World:
         out: Path | None = None,
         allow: Collection[str] = (),
     ) -> Told:
-        own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
-        connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
-        connectors |= {RECORDS: Records(own)} if own else {}
-        mappings = await run.compiled(self.project, connectors)
-        chosen = tuple(names) or tuple(m.name for m in mappings)
-        with held(self.project.state, "test") as store, run_file() as file:
-            session = run.Session(
-                project=self.project,
-                connectors=connectors,
-                mappings=mappings,
-                store=store,
-                tell=lambda _: None,
-            )
-            if write:
-                await run.settle_interrupted(session)
-            made = await run.make_plan(session, file, chosen)
-            if out:
-                made.save(out)
-            told = document.of_plan(made)
-            report = run.found(made.header)
-            if write:
-                report = await run.carry_out(session, made, allow=allow)
-        return Told(
-            document=told,
-            exit_code=report.exit_code,
-            counters={name: dict(c) for name, c in report.counters.items()},
-            failures=[f"{failure.outcome}: {failure.message}" for failure in report.failures],
-        )
+        async with self.session() as session:
+            chosen = tuple(names) or tuple(m.name for m in session.mappings)
+            with run_file() as file:
+                if write:
+                    await run.settle_interrupted(session)
+                made = await run.make_plan(session, file, chosen)
+                if out:
+                    made.save(out)
+                told = document.of_plan(made)
+                report = run.found(made.header)
+                if write:
+                    report = await run.carry_out(session, made, allow=allow)
+        return _told(told, report)
+
+
+def _told(planned: Document, report: run.Report) -> Told:
+    return Told(
+        document=planned,
+        exit_code=report.exit_code,
+        counters={name: dict(c) for name, c in report.counters.items()},
+        failures=[f"{failure.outcome}: {failure.message}" for failure in report.failures],
+    )
 
 
 def world(folder: Path, *mappings: Mapping) -> World:

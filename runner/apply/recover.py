@@ -47,7 +47,7 @@ async def recover(
         if mapping is None or intent.kind != "create":
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
-        keys = await _found(connection, mapping, connectors, intent)
+        keys = await candidates(connection, mapping, connectors, intent)
         if len(keys) > 1:
             continue
         connection.execute("BEGIN")
@@ -62,7 +62,7 @@ async def recover(
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
 
 
-async def _found(
+async def candidates(
     connection: duckdb.DuckDBPyConnection,
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],

@@ -27,7 +27,7 @@ def uncouple(
     sync-run uncouple customers 10000
     """
     with words_for_errors():
-        from runner.state import couplings, held
+        from runner.state import couplings, held, runs
 
         project, mapping = _mapping(context, name)
         with held(project.state, "uncouple") as store, store.opened() as state:
@@ -35,6 +35,7 @@ def uncouple(
             if not found:
                 raise RunnerError(f"'{key}' is not coupled in mapping {mapping.name}")
             couplings.uncouple(state, mapping.name, found)
+            runs.move(state)
         for left, right in found:
             typer.echo(f"Uncoupled {_pair(mapping, left, right)}.")
 
@@ -53,7 +54,7 @@ def couple(
     sync-run couple customers 10000 6af9ead1-a860-56ff-92c0-c8aa7e776a0b
     """
     with words_for_errors():
-        from runner.state import couplings, held
+        from runner.state import couplings, held, runs
 
         project, mapping = _mapping(context, name)
         with held(project.state, "couple") as store, store.opened() as state:
@@ -64,6 +65,7 @@ def couple(
                         hint=f"`sync-run uncouple {mapping.name} {key}` sets it free",
                     )
             couplings.adopt(state, mapping.name, left, right, run=0)
+            runs.move(state)
         typer.echo(f"Coupled {_pair(mapping, left, right)}.")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project
     from runner.plan import Plan
-    from runner.run import Session
+    from runner.run import Report, Session
     from runner.views.document import Document
 
 SHOWN = 10
@@ -38,6 +40,7 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    lasts: timedelta
     as_json: bool
     full: bool
     detailed: bool
@@ -95,6 +98,9 @@ def plan(
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it may be applied: 30m, 24h, 7d.")
+    ] = "24h",
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
@@ -110,7 +116,7 @@ def plan(
     sync-run plan
     sync-run plan customers --full
     sync-run plan --explain customers
-    sync-run plan --out monday.plan
+    sync-run plan --out monday.plan --expires 12h
     """
     with words_for_errors():
         project = the_project(context)
@@ -118,7 +124,13 @@ def plan(
         if explain:
             asyncio.run(_explain(project, chosen))
             return
-        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        options = PlanOptions(
+            out=out,
+            lasts=duration(expires),
+            as_json=as_json,
+            full=full,
+            detailed=detailed_exitcode,
+        )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
@@ -183,15 +195,35 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
     async with session(project, "plan", tell) as opened:
         with run_file() as file:
             made = await make_plan(opened, file, chosen)
-            if options.out:
-                made.save(options.out)
+            saved(made, options.out, options.lasts)
             _print(_document(made, options), options)
-            if options.out:
-                say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
     if made.header.guards:
         return ExitCode.STOPPED
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
+
+
+def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
+    """Save a plan, if that is wanted, and say until when it may be applied."""
+    from runner.cli.wiring import plan_key
+
+    if out:
+        header = made.save(out, lasts=lasts, key=plan_key())
+        say(f"Saved to {out}; `sync-run apply {out}` does exactly this, until {header.expires}.")
+
+
+def duration(text: str) -> timedelta:
+    """Read how long something lasts: ``30m``, ``24h``, ``7d``.
+
+    Raises:
+        RunnerError: it is none.
+
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
+    if not found:
+        raise RunnerError(f"'{text}' is no length of time", hint="write 30m, 24h or 7d")
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
 
 
 async def _explain(project: Project, chosen: Sequence[str]) -> None:
@@ -206,15 +238,20 @@ async def _explain(project: Project, chosen: Sequence[str]) -> None:
 
 
 async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
-    from runner.cli.wiring import session
-    from runner.plan import opened as saved
+    from runner.cli.wiring import plan_key, session
+    from runner.plan import opened as open_plan
     from runner.plan import run_file
-    from runner.run import make_plan, settle_interrupted
+    from runner.run import done_already, make_plan, settle_interrupted
 
     async with session(project, "apply", tell) as opened:
         with run_file() as file:
             if options.saved:
-                return await _carried_out(opened, saved(options.saved), options)
+                made = open_plan(options.saved, key=plan_key())
+                report = done_already(opened, made)
+                if report:
+                    _show_report(report, options, _document(made, options))
+                    return report.exit_code
+                return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
             return await _carried_out(opened, await make_plan(opened, file, chosen), options)
 
@@ -223,7 +260,7 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     """Show the plan, ask, do it, show what was done."""
     from runner import run
     from runner.plan import CHANGES, must_be_allowed
-    from runner.views import document, text
+    from runner.views import document
 
     planned = _document(made, options)
     if not options.as_json:
@@ -240,12 +277,19 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
         say("Nothing was written.")
         return ExitCode.DONE
     report = await run.carry_out(session, made, allow=options.allow)
+    if changes or options.as_json:
+        _show_report(report, options, planned)
+    return report.exit_code
+
+
+def _show_report(report: Report, options: ApplyOptions, planned: Document) -> None:
+    from runner.views import document, text
+
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
-    elif changes:
+    else:
         typer.echo(text.report(told, colour=colour()))
-    return report.exit_code
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:

@@ -30,6 +30,7 @@ from runner.connectors.tables.folder import Folder
 from runner.connectors.tables.storage import Database
 from runner.errors import ConfigError, Problem
 from runner.model import RECORDS, Side
+from runner.plan.seal import KEY
 from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
 from runner.wire import Type
@@ -85,7 +86,20 @@ async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[r
                 mappings=await run.compiled(project, connectors),
                 store=store,
                 tell=tell,
+                places={system.name: _place(system) for system in project.systems},
             )
+
+
+def plan_key() -> bytes:
+    """Return the key that plans are sealed with; empty where there is none."""
+    return os.environ.get(KEY, "").encode()
+
+
+def _place(system: System) -> str:
+    """Say where a system is, as a plan may hold it: without what could let anybody in."""
+    url = urlsplit(_put_in(system.url))
+    there = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return " ".join(filter(None, (system.connector, there, _put_in(system.company))))
 
 
 def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp:

@@ -3,6 +3,7 @@
 from runner.compile.advice import advice
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
+from runner.compile.values import as_text
 
 __all__ = [
     "ACTION_DDL",
@@ -13,5 +14,6 @@ __all__ = [
     "Statement",
     "Tables",
     "advice",
+    "as_text",
     "compile_project",
 ]

@@ -9,9 +9,10 @@ from runner.plan.actions import (
     Header,
     Kind,
     MappingSummary,
+    Origin,
     Tripped,
 )
-from runner.plan.file import Plan, attach, detach, opened, read
+from runner.plan.file import LASTS, Plan, attach, detach, opened, read
 from runner.plan.guards import must_be_allowed
 from runner.plan.make import RunFile, make, run_file
 
@@ -19,11 +20,13 @@ __all__ = [
     "CHANGES",
     "FAILURES",
     "FINDINGS",
+    "LASTS",
     "Action",
     "FieldChange",
     "Header",
     "Kind",
     "MappingSummary",
+    "Origin",
     "Plan",
     "RunFile",
     "Tripped",

@@ -19,19 +19,34 @@ def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     return str(state_id), int(serial)
 
 
-def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
-    """Begin a run and return its number; plans made before are stale from here on."""
-    connection.execute("BEGIN")
+def move(connection: duckdb.DuckDBPyConnection) -> None:
+    """Move the serial: plans made before are stale from here on."""
     connection.execute(
         """UPDATE state.main.meta SET "value" = CAST(CAST("value" AS BIGINT) + 1 AS VARCHAR)
         WHERE "key" = 'serial'"""
     )
+
+
+def begin(connection: duckdb.DuckDBPyConnection, command: str, plan: str = "") -> int:
+    """Begin a run and return its number; plans made before are stale from here on.
+
+    ``plan`` is the id of the plan that it carries out: that one may be gone on with.
+    """
+    connection.execute("BEGIN")
+    move(connection)
     [(run,)] = connection.execute(
         """INSERT INTO state.main.run (id, command, started)
         SELECT coalesce(max(id), 0) + 1, ?, current_localtimestamp() FROM state.main.run
         RETURNING id""",
         [command],
     ).fetchall()
+    if plan:
+        connection.execute(
+            """INSERT INTO state.main.applied
+            SELECT ?, ?, CAST("value" AS BIGINT), FALSE FROM state.main.meta
+            WHERE "key" = 'serial'""",
+            [run, plan],
+        )
     connection.execute("COMMIT")
     return int(run)
 

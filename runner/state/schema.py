@@ -32,13 +32,22 @@ MIGRATIONS: tuple[str, ...] = (
         left_key VARCHAR, right_key VARCHAR, "key" VARCHAR, etag VARCHAR, fields VARCHAR NOT NULL,
         intended TIMESTAMP NOT NULL, outcome VARCHAR, message VARCHAR, settled TIMESTAMP);
     """,
+    """
+    CREATE TABLE applied (
+        run BIGINT PRIMARY KEY, plan VARCHAR NOT NULL, serial BIGINT NOT NULL,
+        complete BOOLEAN NOT NULL);
+    ALTER TABLE journal ADD COLUMN new_etag VARCHAR;
+    ALTER TABLE journal ADD COLUMN "after" VARCHAR;
+    """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.
 
 ``coupling`` holds the pairs of keys and, for each side, the hash of its base (NULL: never
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
 when the pair was last synchronized. ``journal`` is the write-ahead record: a row without
-``outcome`` was intended, and perhaps sent.
+``outcome`` was intended, and perhaps sent; ``new_etag`` and ``after`` (the mapped fields, as JSON)
+are the record as the system then gave it back. ``applied`` says which run carried out which plan,
+which serial it moved the state to, and whether nothing is left of the plan.
 """
 
 VERSION = len(MIGRATIONS)

@@ -57,6 +57,8 @@ class Report(Protocol):
     @property
     def stopped(self) -> str: ...  # noqa: D102
     @property
+    def earlier(self) -> Sequence[int]: ...  # noqa: D102
+    @property
     def exit_code(self) -> int: ...  # noqa: D102
 
 
@@ -70,6 +72,7 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "expires": plan.header.expires or None,
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
@@ -168,6 +171,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }
 

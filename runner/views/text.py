@@ -81,7 +81,11 @@ def report(document: Document, *, colour: bool = False) -> str:
         for name, counted in document["counters"].items()
     ]
     table = _table([["", *names], *rows])
-    lines = [f"Run {document['run']}", *(f"  {line}" for line in table)]
+    before = " and ".join(str(run) for run in document["earlier"])
+    if before and not document["run"]:
+        return f"This plan was carried out already, by run {before}: nothing is left to do."
+    on = f", which went on where run {before} stopped" if before else ""
+    lines = [f"Run {document['run']}{on}", *(f"  {line}" for line in table)]
     for failure in document["failures"]:
         key = " ↔ ".join(k for k in failure["keys"].values() if k)
         lines.append(

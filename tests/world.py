@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import TYPE_CHECKING, Any
 
 from runner import run
@@ -163,13 +164,16 @@ class World:
     desk: Fake
     mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
     guards: Guards = USUAL
+    name: str = "world"
+    environment: str = ""
+    places: dict[str, str] = field_(default_factory=dict)
 
     @property
     def project(self) -> Project:
         return Project(
-            name="world",
+            name=self.name,
             root=self.folder,
-            environment="",
+            environment=self.environment,
             systems=(system("shop"), system("desk"), system(RECORDS)),
             state=self.folder / "state.duckdb",
             mappings=self.mappings,
@@ -208,6 +212,7 @@ class World:
                 mappings=mappings,
                 store=store,
                 tell=lambda _: None,
+                places=self.places,
             )
 
     async def _walk(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project
-from runner.errors import ExitCode
+from runner.errors import ExitCode, RunStoppedError, StateUnusableError
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import plans, runs
 
@@ -78,8 +78,17 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
+async def make_plan(
+    session: Session,
+    file: plan.RunFile,
+    chosen: Collection[str],
+    *,
+    kinds: Collection[plan.Kind] = (),
+) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    ``kinds``: nothing else is kept of what was decided; none: all.
+    """
     wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
@@ -90,6 +99,7 @@ async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str
         origin=_origin(session, file.connection),
         guards=session.project.guards,
         tell=session.tell,
+        kinds=kinds,
     )
 
 
@@ -106,32 +116,38 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
     Raises:
         GuardError: it is above one. Nothing was written.
         StalePlanError: the configuration or the state moved on since the plan was made.
+        RunStoppedError: the state could not be written any more; the journal knows what is open.
 
     """
     plan.must_be_allowed(made.header.guards, allow)
     if nothing_to_do(made):
         return found(made.header)
-    header, path = made.header, made.release()
-    with session.store.opened() as state:
-        begun = _begun(session, header, state)
-        if begun.complete:
-            return _already(header, begun)
-        plan.attach(state, path)
-        run = runs.begin(state, "apply", header.id)
-        progress = await apply.carry_out(
-            state,
-            [summary.name for summary in header.mappings],
-            session.mappings,
-            session.connectors,
-            run,
-            session.tell,
-            earlier=begun.runs,
-        )
-        report = _report(run, header, progress, begun.runs)
-        runs.end(state, run, report.counters, report.exit_code)
-        if not report.stopped:
-            plans.complete(state, run)
-        plan.detach(state)
+    header, path, run = made.header, made.release(), 0
+    try:
+        with session.store.opened() as state:
+            begun = _begun(session, header, state)
+            if begun.complete:
+                return _already(header, begun)
+            plan.attach(state, path)
+            run = runs.begin(state, "undo" if header.undoes else "apply", header.id)
+            progress = await apply.carry_out(
+                state,
+                [summary.name for summary in header.mappings],
+                session.mappings,
+                session.connectors,
+                run,
+                session.tell,
+                earlier=begun.runs,
+            )
+            report = _report(run, header, progress, begun.runs)
+            runs.end(state, run, report.counters, report.exit_code)
+            if not report.stopped:
+                plans.complete(state, run)
+            plan.detach(state)
+    except StateUnusableError as error:
+        if run:
+            raise RunStoppedError(str(error), hint=error.hint) from error
+        raise
     return report
 
 

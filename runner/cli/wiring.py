@@ -86,7 +86,7 @@ async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[r
                 mappings=await run.compiled(project, connectors),
                 store=store,
                 tell=tell,
-                places={system.name: _place(system) for system in project.systems},
+                places=places(project),
             )
 
 
@@ -95,8 +95,12 @@ def plan_key() -> bytes:
     return os.environ.get(KEY, "").encode()
 
 
+def places(project: Project) -> dict[str, str]:
+    """Say where each system is, as a plan may hold it: without what could let anybody in."""
+    return {system.name: _place(system) for system in project.systems}
+
+
 def _place(system: System) -> str:
-    """Say where a system is, as a plan may hold it: without what could let anybody in."""
     url = urlsplit(_put_in(system.url))
     there = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
     return " ".join(filter(None, (system.connector, there, _put_in(system.company))))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL
+from runner.compile import ACTION_DDL, PENDING
 from runner.events import MappingPlanned
 from runner.model import Side
-from runner.plan.actions import MappingSummary
+from runner.plan.actions import Kind, MappingSummary
 from runner.state import couplings
 
 if TYPE_CHECKING:
@@ -43,6 +43,31 @@ def decide(
     return tuple(found)
 
 
+def only(
+    connection: duckdb.DuckDBPyConnection,
+    summaries: Sequence[MappingSummary],
+    kinds: Collection[Kind],
+) -> tuple[MappingSummary, ...]:
+    """Keep actions of some kinds, of which none waits for a record that would be created."""
+    connection.execute(
+        """DELETE FROM "action" WHERE NOT list_contains(?, kind)
+            OR starts_with(left_key, ?) OR starts_with(right_key, ?)""",
+        [[str(kind) for kind in kinds], PENDING, PENDING],
+    )
+    return tuple(replace(found, counts=counted(connection, found.name)) for found in summaries)
+
+
+def counted(connection: duckdb.DuckDBPyConnection, mapping: str) -> dict[str, int]:
+    """Count the actions of a mapping by kind and side."""
+    return dict(
+        connection.execute(
+            """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
+            WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
+            [mapping],
+        ).fetchall()
+    )
+
+
 def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
     kept = couplings.fitting(connection, mapping.name)
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
@@ -70,11 +95,7 @@ def _gone(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> tu
 
 def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
     tables, rule = mapping.tables, mapping.rule
-    counts = connection.execute(
-        """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
-        WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
-        [mapping.name],
-    ).fetchall()
+    counts = counted(connection, mapping.name)
     statuses = dict(
         connection.execute(f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL").fetchall()
     )
@@ -84,14 +105,14 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         [(read[side.value],)] = connection.execute(
             f"SELECT count(*) FROM {tables.snapshot(side)}"
         ).fetchall()
-    counted = dict(
+    totals = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
         ).fetchall()
     )
     filtered = {}
     for side in Side:
-        held_back = max((counted.get(side.value) or 0) - read[side.value], 0)
+        held_back = max((totals.get(side.value) or 0) - read[side.value], 0)
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -100,7 +121,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         right=rule.right.system,
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
-        counts=dict(counts),
+        counts=counts,
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
         read=read,
         unchanged=unchanged,

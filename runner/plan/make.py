@@ -14,7 +14,7 @@ import duckdb
 
 from runner.plan import file
 from runner.plan.actions import Header
-from runner.plan.diff import decide
+from runner.plan.diff import decide, only
 from runner.plan.guards import tripped
 from runner.state import SETTINGS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runner.compile import CompiledMapping
     from runner.events import Tell
     from runner.model import Guards
-    from runner.plan.actions import Origin
+    from runner.plan.actions import Kind, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,19 @@ def make(
     origin: Origin,
     guards: Guards,
     tell: Tell,
+    kinds: Collection[Kind] = (),
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state (attached), which stays as it is."""
+    """Decide what is to be done. Reads the state (attached), which stays as it is.
+
+    ``kinds``: nothing else is kept, nor what waits for a record that would be created; none: all.
+    """
     connection = run.connection
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
     summaries = decide(connection, mappings, chosen, tell)
+    if kinds:
+        summaries = only(connection, summaries, kinds)
     header = Header(
         version=file.VERSION,
         id=str(uuid4()),

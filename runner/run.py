@@ -103,6 +103,28 @@ async def make_plan(
     )
 
 
+async def make_undo(session: Session, file: plan.RunFile, run: int) -> plan.Plan:
+    """Read the records that a run touched, and decide what would undo it. Writes nothing.
+
+    Raises:
+        RunnerError: there is no such run, or nothing of it to undo.
+
+    """
+    session.store.attach(file.connection)
+    touched = plan.begin_undo(file.connection, session.mappings, run)
+    for part in touched:
+        for side, keys in part.keys.items():
+            connector = session.connectors[part.mapping.rule.entity(side).system]
+            await extract.by_keys(part.mapping, side, keys, connector, file.connection)
+    return plan.undo(
+        file,
+        touched,
+        run,
+        origin=_origin(session, file.connection),
+        guards=session.project.guards,
+    )
+
+
 async def settle_interrupted(session: Session) -> None:
     """Find out what became of the writes of a run that died, before anything is planned."""
     if session.store.exists:

@@ -198,6 +198,17 @@ class World:
             finally:
                 made.connection.close()
 
+    def undo(self, number: int, *, out: Path) -> Told:
+        """Plan the inverse of a run, and save it."""
+        return asyncio.run(self._undo(number, out))
+
+    async def _undo(self, number: int, out: Path) -> Told:
+        async with self.session() as session:
+            with run_file() as file:
+                made = await run.make_undo(session, file, number)
+                made.save(out)
+                return _told(document.of_plan(made), run.found(made.header))
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[run.Session]:
         """Everything that planning and applying need."""

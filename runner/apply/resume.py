@@ -97,8 +97,9 @@ def _decide(
         # It is there, and is not quite what was sent: the next compare sees to its fields.
         left, right = (key, intent.right_key) if side is Side.LEFT else (intent.left_key, key)
         connection.execute("BEGIN")
-        couplings.adopt(connection, mapping.name, left, right, intent.run)
-        journal.close(connection, intent, "found", "resolved by asking the system")
+        if left is not None and right is not None:
+            couplings.adopt(connection, mapping.name, left, right, intent.run)
+        journal.close(connection, intent, "found", "resolved by asking the system", key=key)
         connection.execute("COMMIT")
     else:
         journal.close(connection, intent, "not done", "resolved by asking the system")

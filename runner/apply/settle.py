@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from runner import dialect
 from runner.apply.remaining import REMAINING
-from runner.compile import PENDING, Tables
+from runner.compile import PENDING, Tables, as_text
 from runner.extract import batch, canonical
 from runner.model import Side
 from runner.plan import Kind
@@ -85,7 +85,9 @@ def settle(
     if done:
         for side in Side:
             _returned(connection, mapping, side, done)
-        _fill_done(connection, mapping, done)
+            _keep_after(connection, mapping, side, run, done)
+        # What is made without a partner is no pair.
+        _fill_done(connection, mapping, [o for o in done if o.left_key and o.right_key])
         _advance(connection, mapping, run)
     connection.execute("COMMIT")
 
@@ -134,6 +136,28 @@ def _returned(
 ) -> None:
     pages = [o.page for o in done if o.page is not None and o.action.side == side]
     records(connection, mapping, side, pages, target=f"returned {side.value}")
+
+
+def _keep_after(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    run: int,
+    done: Sequence[Settled],
+) -> None:
+    """Journal how the records were left, by which an undo knows whether they changed since."""
+    columns = mapping.reading(side).columns
+    names = ", ".join(dialect.text(name) for name in columns)
+    texts = ", ".join(as_text(f"r.{dialect.name(name)}", kind) for name, kind in columns.items())
+    connection.execute(
+        f"""UPDATE state.main.journal SET "after" = CAST(to_json(MAP([{names}],
+            CAST([{texts}] AS VARCHAR[]))) AS VARCHAR)
+        FROM "returned {side.value}" r
+        WHERE journal.run = ? AND journal.mapping = ? AND journal.side = ?
+            AND list_contains(?, journal.action)
+            AND {mapping.canonical_key(side, 'journal."key"')} = r."#key" """,
+        [run, mapping.name, side.value, [o.action.id for o in done]],
+    )
 
 
 def records(

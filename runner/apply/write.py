@@ -235,7 +235,12 @@ class Writer:
             entity=entity.entity,
             key=key,
             etag=action.etag,
-            values={n: v for n, v in found.items() if n != entity.key or key is None},
+            # What a record held before it is deleted is for the journal.
+            values={
+                n: v
+                for n, v in found.items()
+                if action.kind is not Kind.DELETE and (n != entity.key or key is None)
+            },
             returning=self.mapping.reading(side).query.fields,
         )
         seen = self.progress.moved.get((entity.system, entity.entity, key or ""))

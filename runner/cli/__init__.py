@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, ping, project, serve, state, walk
+from runner.cli import cases, couple, ping, project, serve, state, undo, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -62,6 +62,7 @@ app.command()(couple.uncouple)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)
+app.command()(undo.undo)
 app.add_typer(state.app, name="state")
 
 

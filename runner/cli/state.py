@@ -46,7 +46,7 @@ def check(context: typer.Context, *, as_json: Json = False) -> None:
         path = _there(the_project(context))
         with locked(path, "state check"):
             found = checked(path)
-        typer.echo(json.dumps({"version": 1, **_document(path, found)}, indent=2)
+        typer.echo(json.dumps(_document(path, found), indent=2)
                    if as_json else _drawn(path, found))  # fmt: skip
         raise typer.Exit(ExitCode.RECORDS_FAILED if found.problems else ExitCode.DONE)
 
@@ -175,7 +175,8 @@ def _there(project: Project) -> Path:
 
 
 def _document(path: Path, found: Condition) -> dict[str, object]:
-    return {"state": str(path), **asdict(found), "couplings": dict(found.couplings)}
+    told = {"file": str(path), **asdict(found), "couplings": dict(found.couplings)}
+    return {"version": 1, "state": told}
 
 
 def _drawn(path: Path, found: Condition) -> str:

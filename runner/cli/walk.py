@@ -196,11 +196,16 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
         with run_file() as file:
             made = await make_plan(opened, file, chosen)
             saved(made, options.out, options.lasts)
-            _print(_document(made, options), options)
+            print_plan(made, options)
             changes = made.count(*CHANGES)
     if made.header.guards:
         return ExitCode.STOPPED
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
+
+
+def print_plan(made: Plan, options: PlanOptions) -> None:
+    """Print a plan in the form that is wanted."""
+    _print(_document(made, options), options)
 
 
 def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:

@@ -1,6 +1,7 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
 from runner.compile.advice import advice
+from runner.compile.inverse import UNDONE_DDL, Inverse
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 from runner.compile.values import as_text
@@ -10,7 +11,9 @@ __all__ = [
     "COUNTED_DDL",
     "COUPLING",
     "PENDING",
+    "UNDONE_DDL",
     "CompiledMapping",
+    "Inverse",
     "Statement",
     "Tables",
     "advice",

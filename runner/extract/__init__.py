@@ -2,6 +2,6 @@
 
 from runner.extract.canonical import canonical
 from runner.extract.pages import batch
-from runner.extract.snapshots import take
+from runner.extract.snapshots import by_keys, take
 
-__all__ = ["batch", "canonical", "take"]
+__all__ = ["batch", "by_keys", "canonical", "take"]

@@ -15,6 +15,8 @@ from runner.plan.actions import (
 from runner.plan.file import LASTS, Plan, attach, detach, opened, read
 from runner.plan.guards import must_be_allowed
 from runner.plan.make import RunFile, make, run_file
+from runner.plan.undo import begin as begin_undo
+from runner.plan.undo import undo
 
 __all__ = [
     "CHANGES",
@@ -31,10 +33,12 @@ __all__ = [
     "RunFile",
     "Tripped",
     "attach",
+    "begin_undo",
     "detach",
     "make",
     "must_be_allowed",
     "opened",
     "read",
     "run_file",
+    "undo",
 ]

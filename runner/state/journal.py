@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Intent:
     """A write that a dead run intended and perhaps sent. ``fields`` is the action's JSON.
 
-    ``key`` is ``None`` where the system was to choose it.
+    ``key`` is ``None`` where the system was to choose it, as is a partner's where there is none.
     """
 
     run: int
@@ -25,8 +25,8 @@ class Intent:
     kind: str
     side: str
     entity: str
-    left_key: str
-    right_key: str
+    left_key: str | None
+    right_key: str | None
     key: str | None
     fields: str
 
@@ -99,14 +99,20 @@ def moves(
 
 
 def close(
-    connection: duckdb.DuckDBPyConnection, intent: Intent, outcome: str, message: str
+    connection: duckdb.DuckDBPyConnection,
+    intent: Intent,
+    outcome: str,
+    message: str,
+    *,
+    key: str | None = None,
 ) -> None:
-    """Record what was found out about an unfinished intent."""
+    """Record what was found out about an unfinished intent; ``key`` is the record that it made."""
     connection.execute(
         """UPDATE state.main.journal
-        SET outcome = ?, message = ?, settled = current_localtimestamp()
+        SET outcome = ?, message = ?, "key" = coalesce(?, "key"),
+            settled = current_localtimestamp()
         WHERE run = ? AND action = ? AND (outcome IS NULL OR outcome = 'compared')""",
-        [outcome, message, intent.run, intent.action],
+        [outcome, message, key, intent.run, intent.action],
     )
 
 

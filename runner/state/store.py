@@ -94,7 +94,7 @@ def locked(path: Path, command: str) -> Iterator[None]:
     """
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, mode=0o600)
     holder = path.with_name(path.name + ".holder")
     try:
         lock.acquire()

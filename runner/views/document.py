@@ -72,6 +72,7 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "undoes": plan.header.undoes or None,
         "expires": plan.header.expires or None,
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),

@@ -38,6 +38,12 @@ MIGRATIONS: tuple[str, ...] = (
         complete BOOLEAN NOT NULL);
     ALTER TABLE journal ADD COLUMN new_etag VARCHAR;
     ALTER TABLE journal ADD COLUMN "after" VARCHAR;
+    UPDATE journal SET
+        left_key = regexp_replace(left_key, '^known-after-apply:', chr(31) || 'known-after-apply:'),
+        right_key = regexp_replace(
+            right_key, '^known-after-apply:', chr(31) || 'known-after-apply:'),
+        fields = replace(fields, '"known-after-apply:', '"\\u001fknown-after-apply:')
+        WHERE outcome IS NULL;
     """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Document = dict[str, Any]
 
-_PENDING = "known-after-apply:"
+_PENDING = "\x1fknown-after-apply:"
 SHOWN = (
     Kind.CREATE,
     Kind.UPDATE,

@@ -1,5 +1,6 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
+from runner.compile.actions import Present
 from runner.compile.advice import advice
 from runner.compile.inverse import UNDONE_DDL, Inverse
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
@@ -14,6 +15,7 @@ __all__ = [
     "UNDONE_DDL",
     "CompiledMapping",
     "Inverse",
+    "Present",
     "Statement",
     "Tables",
     "advice",

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.compile import compare, values
-from runner.compile.actions import NO_FIELDS, RANK
-from runner.compile.tables import ACTION, COUPLING, ETAG, FIELD_TYPE, KEY, LABEL, PENDING
+from runner.compile.actions import RANK
+from runner.compile.tables import (
+    ACTION,
+    COUPLING,
+    ETAG,
+    FIELD_TYPE,
+    KEY,
+    LABEL,
+    NO_FIELDS,
+    PENDING,
+)
 from runner.dialect import text
 from runner.model import Side
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL, PENDING
+from runner.compile import ACTION_DDL, COUPLING, PENDING, Present
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import Kind, MappingSummary
 from runner.state import couplings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import duckdb
 
@@ -25,10 +25,13 @@ def decide(
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
     tell: Tell,
+    *,
+    interrupted: bool,
 ) -> tuple[MappingSummary, ...]:
     """Fill the action table and say what was found in each chosen mapping.
 
-    ``connection`` is the run file's, with snapshots taken and the state attached read-only.
+    ``connection`` is the run file's, with snapshots taken and the state attached read-only;
+    ``interrupted``: its journal holds writes of which nobody knows what became.
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
@@ -38,9 +41,9 @@ def decide(
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping))
+        found.append(_decide_one(connection, mapping, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
-    return tuple(found)
+    return counted(connection, found)
 
 
 def only(
@@ -54,57 +57,81 @@ def only(
             OR starts_with(left_key, ?) OR starts_with(right_key, ?)""",
         [[str(kind) for kind in kinds], PENDING, PENDING],
     )
-    return tuple(replace(found, counts=counted(connection, found.name)) for found in summaries)
+    return counted(connection, summaries)
 
 
-def counted(connection: duckdb.DuckDBPyConnection, mapping: str) -> dict[str, int]:
-    """Count the actions of a mapping by kind and side."""
-    return dict(
-        connection.execute(
-            """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
-            WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
-            [mapping],
-        ).fetchall()
+def counted(
+    connection: duckdb.DuckDBPyConnection, summaries: Sequence[MappingSummary]
+) -> tuple[MappingSummary, ...]:
+    """Put in how many actions there are of each kind and side."""
+    kinds = connection.execute(
+        """SELECT mapping, kind || coalesce(' ' || side, '') AS kind, count(*)
+        FROM "action" GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
+    return tuple(
+        replace(one, counts={kind: n for mapping, kind, n in kinds if mapping == one.name})
+        for one in summaries
     )
 
 
-def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
-    kept = couplings.fitting(connection, mapping.name)
+@dataclass(frozen=True, slots=True)
+class _There:
+    """How many pairs of a mapping are coupled, and how many records of either side were read."""
+
+    coupled: int
+    read: Mapping[Side, int]
+
+
+def _decide_one(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *, interrupted: bool
+) -> MappingSummary:
+    there = _there(connection, mapping)
+    kept = couplings.fitting(connection, mapping.name) if there.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
-    for statement in mapping.status(whole=whole):
+    _run(connection, mapping.status(whole=whole))
+    if interrupted:
+        _run(connection, mapping.undecided())
+    statuses = _statuses(connection, mapping)
+    known = kept and "changed" in statuses
+    _run(connection, mapping.base_view(fitting) if known else mapping.empty_base())
+    for statement in mapping.matching(statuses):
         _run(connection, statement)
-    coupled, gone = _gone(connection, mapping)
-    _run(connection, mapping.base_view(fitting) if kept else mapping.empty_base())
-    for statement in (*mapping.matching(), *mapping.deciding()):
+    matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
+    for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
         _run(connection, statement)
-    return replace(_summary(connection, mapping), coupled=coupled, gone=gone)
+    gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
+    return replace(_summary(connection, mapping, there), coupled=there.coupled, gone=gone)
 
 
-def _gone(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> tuple[int, int]:
-    """Count the pairs that the state knows, and those of them that lack a record now."""
-    [(coupled,)] = connection.execute(
-        "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
+def _there(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _There:
+    left, right = (mapping.tables.snapshot(side) for side in Side)
+    [(coupled, lefts, rights)] = connection.execute(
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ?),
+        (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
+        [mapping.name],
     ).fetchall()
-    [(gone,)] = connection.execute(
-        f"""SELECT count(*) FROM {mapping.tables.status}
-        WHERE status IN ('deleted left', 'deleted right', 'gone')"""
-    ).fetchall()
-    return coupled, gone
+    return _There(coupled, {Side.LEFT: lefts, Side.RIGHT: rights})
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
-    tables, rule = mapping.tables, mapping.rule
-    counts = counted(connection, mapping.name)
-    statuses = dict(
-        connection.execute(f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL").fetchall()
-    )
-    [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
-    read: dict[str, int] = {}
-    for side in Side:
-        [(read[side.value],)] = connection.execute(
-            f"SELECT count(*) FROM {tables.snapshot(side)}"
+def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records by how they stand."""
+    return dict(
+        connection.execute(
+            f"SELECT status, count(*) FROM {mapping.tables.status} GROUP BY ALL"
         ).fetchall()
+    )
+
+
+def _summary(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, there: _There
+) -> MappingSummary:
+    """Say what was found, but for the actions."""
+    rule = mapping.rule
+    statuses = _statuses(connection, mapping)
+    unchanged = 0
+    if there.coupled:
+        [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
     totals = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
@@ -112,7 +139,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
     )
     filtered = {}
     for side in Side:
-        held_back = max((totals.get(side.value) or 0) - read[side.value], 0)
+        held_back = max((totals.get(side.value) or 0) - there.read[side], 0)
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -121,9 +148,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         right=rule.right.system,
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
-        counts=counts,
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
-        read=read,
+        read={side.value: n for side, n in there.read.items()},
         unchanged=unchanged,
     )
 

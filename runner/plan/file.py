@@ -7,6 +7,7 @@ its ``seal``.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,8 +71,11 @@ class Plan:
                         self.connection.execute(f"CREATE TABLE saved.{name} AS FROM {name}")
                     _write(self.connection, "saved.header", header)
                     seal.close(self.connection, "saved", _tables(header), key)
+                    self.connection.execute("CHECKPOINT saved")
                 finally:
                     self.connection.execute("DETACH saved")
+                with half.open("rb+") as written:
+                    os.fsync(written.fileno())
                 half.chmod(0o600)
                 half.replace(target)
         except (OSError, duckdb.Error) as error:
@@ -80,6 +84,7 @@ class Plan:
 
     def release(self) -> Path:
         """Close the file, so that the one who applies the plan can attach it; return its path."""
+        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.close()
         return self.path
 
@@ -107,7 +112,7 @@ def read(
 def sealed(path: Path, connection: duckdb.DuckDBPyConnection, header: Header) -> Plan:
     """Write the header into the run file, which makes it a plan."""
     _write(connection, "header", header)
-    connection.execute("DETACH state; CHECKPOINT")
+    connection.execute("DETACH state")
     return Plan(path, connection, header)
 
 

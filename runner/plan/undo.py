@@ -98,6 +98,7 @@ def undo(
         for sql in (*statements, inverse.insert(), inverse.after()):
             connection.execute(sql)
         summaries.append(_summary(connection, part.mapping))
+    found = counted(connection, summaries)
     of_mapping = {part.mapping.name: part.mapping.rule.guards for part in touched}
     header = Header(
         version=file.VERSION,
@@ -105,9 +106,9 @@ def undo(
         origin=origin,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         interrupted=0,
-        mappings=tuple(summaries),
+        mappings=found,
         # Records were read by their keys: that there are none says nothing of the system.
-        guards=tuple(g for g in tripped(summaries, guards, of_mapping) if g.limit),
+        guards=tuple(g for g in tripped(found, guards, of_mapping) if g.limit),
         undoes=run,
     )
     return file.sealed(run_file.path, connection, header)
@@ -130,7 +131,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         right=rule.right.system,
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
-        counts=counted(connection, mapping.name),
         read=read,
         coupled=coupled,
     )

@@ -151,7 +151,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How to be let in. Each value is the name of an environment variable, never a secret.
+    """How to be let in. Each value says where a secret stands, and is none (``cli.secrets``).
 
     ``token_env`` alone is a bearer token, ``user`` with ``password_env`` is HTTP basic (for NAV
     the password is the web service access key), or Windows' own way with ``ntlm``. ``client_id``

@@ -32,9 +32,10 @@ ACTION_DDL = f"""CREATE TABLE {ACTION} (
 COUNTED_DDL = 'CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT)'
 """How many records an entity has in all, where its system filters; NULL where nobody knows."""
 
-PENDING = "\x1fknown-after-apply:"
+PENDING = "known-after-apply:\x1f"
 """What a key that only the system can give stands as until it did: this, then
-``<side>:<mapping>:<key of the partner>``. No value that people type begins so."""
+``<side>:<mapping>:<key of the partner>``. It holds a letter that no
+value holds which people type."""
 
 KEY, ETAG, LABEL, IN_SCOPE, HASH, MODIFIED = (
     f'"#{n}"' for n in ("key", "etag", "label", "in_scope", "hash", "modified")

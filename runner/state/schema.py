@@ -39,10 +39,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE journal ADD COLUMN new_etag VARCHAR;
     ALTER TABLE journal ADD COLUMN "after" VARCHAR;
     UPDATE journal SET
-        left_key = regexp_replace(left_key, '^known-after-apply:', chr(31) || 'known-after-apply:'),
-        right_key = regexp_replace(
-            right_key, '^known-after-apply:', chr(31) || 'known-after-apply:'),
-        fields = replace(fields, '"known-after-apply:', '"\\u001fknown-after-apply:')
+        left_key = replace(left_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        right_key = replace(right_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        fields = replace(fields, '"known-after-apply:', '"known-after-apply:\\u001f')
         WHERE outcome IS NULL;
     """,
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Document = dict[str, Any]
 
-_PENDING = "\x1fknown-after-apply:"
+_PENDING = "known-after-apply:\x1f"
 SHOWN = (
     Kind.CREATE,
     Kind.UPDATE,

@@ -43,10 +43,12 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     ``shown``: how many actions of each kind a mapping are drawn (``None``: all).
     """
     paint = Paint(colour)
-    blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    undoes = document.get("undoes")
+    command = f"sync-run undo {undoes}" if undoes else "sync-run plan {mapping}"
+    blocks = [_mapping(mapping, shown, paint, command) for mapping in document["mappings"]]
     if document["interrupted"]:
         blocks.insert(0, _interrupted(document["interrupted"]))
-    blocks += [_guards(document["guards"], paint)] if document["guards"] else []
+    blocks += [_guards(document["guards"], paint)] if document.get("guards") else []
     return "\n".join([*blocks, sentence(document, paint)])
 
 
@@ -81,7 +83,7 @@ def report(document: Document, *, colour: bool = False) -> str:
         for name, counted in document["counters"].items()
     ]
     table = _table([["", *names], *rows])
-    before = " and ".join(str(run) for run in document["earlier"])
+    before = " and ".join(str(run) for run in document.get("earlier", ()))
     if before and not document["run"]:
         return f"This plan was carried out already, by run {before}: nothing is left to do."
     on = f", which went on where run {before} stopped" if before else ""
@@ -100,7 +102,7 @@ def report(document: Document, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
+def _mapping(mapping: Document, shown: int | None, paint: Paint, command: str) -> str:
     left, right = mapping["left"], mapping["right"]
     arrow = _ARROWS[mapping["direction"]]
     head = (
@@ -123,9 +125,9 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
     for key, total in mapping["counts"].items():
         rest = total - min(total, shown if shown is not None else total)
         if rest:
-            command = f"`sync-run plan {mapping['mapping']} --full`"
+            asked = f"`{command.format(mapping=mapping['mapping'])} --full`"
             more = _fact(key, rest).replace(str(rest), f"{rest} more", 1)
-            lines.append(f"  … {more} ({command} shows them)")
+            lines.append(f"  … {more} ({asked} shows them)")
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from runner import dialect
+from runner.compile import PENDING
 from runner.errors import RunnerError, StalePlanError, StateUnusableError
 from runner.state import held
 from runner.state.care import backup, check, restore
@@ -191,15 +192,26 @@ def test_a_state_of_version_1_lives_on(made: World) -> None:
         for name in ("agents", "customers"):
             state.execute(f"CREATE TABLE base.{name} AS FROM now.base.{name}")
         state.execute("""INSERT INTO meta VALUES ('version', '1')""")
+        # A create whose key the system gives, and whose outcome nobody knows.
+        state.execute("""INSERT INTO journal BY NAME SELECT 9 AS run, 1 AS action,
+            'customers' AS mapping, 'create' AS kind, 'left' AS side, 'Customer' AS entity,
+            'known-after-apply:left:customers:g9' AS left_key, 'g9' AS right_key,
+            '[{"left": "Name", "right": "name", "new": "Nobody"}]' AS fields,
+            current_localtimestamp() AS intended""")
     old.replace(path)
     before = made.shop.rows["Customer"]["0"].copy()
     assert made.plan().document["changes"] == 0
     assert check(path).version == VERSION
+    assert check(path).unfinished == 1
+    with duckdb.connect(str(path)) as state:
+        [(key,)] = state.execute("SELECT left_key FROM journal WHERE outcome IS NULL").fetchall()
+    assert key == f"{PENDING}left:customers:g9"
     made.shop.put("Customer", "0", Phone="42")
     told = made.apply()
     made.shop.rows["Customer"]["0"] = before
     assert told.counters["customers"]["modified"] == 1
     assert check(path).problems == ()
+    assert check(path).unfinished == 0
 
 
 def test_what_a_killed_run_had_committed_is_there(tmp_path: Path) -> None:

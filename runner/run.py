@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
+from runner.compile import compile_project, narrowed
 from runner.errors import ExitCode, RunStoppedError, StateUnusableError
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import plans, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import duckdb
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.state import Store
     from runner.wire import EntityType
+
+    Ended = Callable[[duckdb.DuckDBPyConnection, "Report"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A project with its systems connected, its mappings compiled and its state held.
 
-    ``places`` says by name where each system is: a plan is for these and no others.
+    ``places`` says by name where each system is: a plan is for these and no others. ``ended`` is
+    called in the very transaction that ends a run.
     """
 
     project: Project
@@ -39,6 +42,7 @@ class Session:
     store: Store
     tell: Tell
     places: Mapping[str, str] = field(default_factory=dict)
+    ended: Ended = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,28 +82,25 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(
-    session: Session,
-    file: plan.RunFile,
-    chosen: Collection[str],
-    *,
-    kinds: Collection[plan.Kind] = (),
-) -> plan.Plan:
+async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
     """Read both sides and decide what is to be done. Writes to no system and not to the state.
 
-    ``kinds``: nothing else is kept of what was decided; none: all.
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
     """
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
-        session.mappings,
-        chosen,
+        mappings,
+        selection,
         origin=_origin(session, file.connection),
         guards=session.project.guards,
         tell=session.tell,
-        kinds=kinds,
     )
 
 
@@ -162,15 +163,25 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
                 earlier=begun.runs,
             )
             report = _report(run, header, progress, begun.runs)
-            runs.end(state, run, report.counters, report.exit_code)
-            if not report.stopped:
-                plans.complete(state, run)
+            runs.end(
+                state,
+                run,
+                report.counters,
+                report.exit_code,
+                also=lambda: _ended(session, state, report),
+            )
             plan.detach(state)
     except StateUnusableError as error:
         if run:
             raise RunStoppedError(str(error), hint=error.hint) from error
         raise
     return report
+
+
+def _ended(session: Session, state: duckdb.DuckDBPyConnection, report: Report) -> None:
+    if not report.stopped:
+        plans.complete(state, report.run)
+    session.ended(state, report)
 
 
 def done_already(session: Session, made: plan.Plan) -> Report | None:

@@ -22,6 +22,7 @@ from runner.model import (
     Mapping,
     MatchPair,
     Project,
+    Selection,
     Side,
     Unresolved,
 )
@@ -180,11 +181,11 @@ class World:
             guards=self.guards,
         )
 
-    def plan(self, *names: str, out: Path | None = None) -> Told:
-        return asyncio.run(self._walk(names, write=False, out=out))
+    def plan(self, *names: str, out: Path | None = None, **chosen: Any) -> Told:
+        return asyncio.run(self._walk(names, chosen, write=False, out=out))
 
-    def apply(self, *names: str, allow: Collection[str] = ()) -> Told:
-        return asyncio.run(self._walk(names, write=True, allow=allow))
+    def apply(self, *names: str, allow: Collection[str] = (), **chosen: Any) -> Told:
+        return asyncio.run(self._walk(names, chosen, write=True, allow=allow))
 
     def apply_file(self, path: Path, *, allow: Collection[str] = (), key: bytes = b"") -> Told:
         return asyncio.run(self._carry_out(path, allow, key))
@@ -229,17 +230,18 @@ class World:
     async def _walk(
         self,
         names: Iterable[str],
+        chosen: dict[str, Any],
         *,
         write: bool,
         out: Path | None = None,
         allow: Collection[str] = (),
     ) -> Told:
         async with self.session() as session:
-            chosen = tuple(names) or tuple(m.name for m in session.mappings)
+            named = tuple(names) or tuple(m.name for m in session.mappings)
             with run_file() as file:
                 if write:
                     await run.settle_interrupted(session)
-                made = await run.make_plan(session, file, chosen)
+                made = await run.make_plan(session, file, Selection(mappings=named, **chosen))
                 if out:
                     made.save(out)
                 told = document.of_plan(made)

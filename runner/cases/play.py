@@ -14,7 +14,7 @@ from runner.cases.judge import differences
 from runner.cases.model import Result
 from runner.compile import Tables, compare
 from runner.connectors.memory import Memory
-from runner.model import RECORDS, Side
+from runner.model import RECORDS, Selection, Side
 from runner.plan import CHANGES, FINDINGS, run_file
 from runner.state import couplings, held
 
@@ -132,7 +132,7 @@ async def _walked(
             project=project, connectors=systems, mappings=mappings, store=store, tell=_nothing
         )
         with run_file() as file:
-            made = await run.make_plan(session, file, [mapping.name])
+            made = await run.make_plan(session, file, Selection(mappings=(mapping.name,)))
             if made.header.guards:
                 told = "; ".join(guard.what for guard in made.header.guards)
                 return Outcome(systems=sides, counts={}, stopped=told)

@@ -119,15 +119,17 @@ def repair(
 
 
 async def _repair(project: Project, *, full: bool, ask: bool, sure: bool) -> ExitCode:
-    from runner.plan import Kind, run_file
+    from runner.model import Selection
+    from runner.plan import run_file
     from runner.run import carry_out, make_plan
     from runner.state.care import put_in_place
     from runner.views import document, text
 
-    names = [mapping.name for mapping in project.mappings]
+    names = tuple(mapping.name for mapping in project.mappings)
+    pairs = Selection(mappings=names, pairs_alone=True)
     async with _anew(project) as session:
         with run_file() as file:
-            made = await make_plan(session, file, names, kinds=[Kind.COUPLE])
+            made = await make_plan(session, file, pairs)
             shown = None if full else SHOWN
             told = document.of_plan(made, limit=shown)
             typer.echo(text.plan(told, shown=shown, colour=colour()))

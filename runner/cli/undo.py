@@ -41,7 +41,12 @@ def undo(
     with words_for_errors():
         project = the_project(context)
         options = PlanOptions(
-            out=out, lasts=duration(expires), as_json=as_json, full=full, detailed=False
+            out=out,
+            lasts=duration(expires),
+            markdown=None,
+            as_json=as_json,
+            full=full,
+            detailed=False,
         )
         raise typer.Exit(asyncio.run(_undo(project, run, options)))
 

@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, colour, say, tell, words_for_errors
-from runner.errors import ExitCode, GuardError, RunnerError, nearest
+from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
+from runner.errors import ExitCode, GuardError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.errors import Problem
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.plan import Plan
     from runner.run import Report, Session
     from runner.views.document import Document
 
 SHOWN = 10
 """Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
+
+_STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class PlanOptions:
 
     out: Path | None
     lasts: timedelta
+    markdown: Path | None
     as_json: bool
     full: bool
     detailed: bool
@@ -91,16 +95,27 @@ def validate(
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
 
 
-def plan(
+def plan(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Names = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
     expires: Annotated[
         str, typer.Option(metavar="TIME", help="How long it may be applied: 30m, 24h, 7d.")
     ] = "24h",
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a summary for a pull request; `-`: instead of the plan."
+        ),
+    ] = None,
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
@@ -115,18 +130,31 @@ def plan(
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan customers --record 10000
+    sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
-    sync-run plan --out monday.plan --expires 12h
+    sync-run plan --out monday.plan --expires 12h --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
-        chosen = choose(project, names or [])
+        chosen = selected(
+            project,
+            names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         if explain:
             asyncio.run(_explain(project, chosen))
             return
+        if markdown == _STDOUT and as_json:
+            raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
         options = PlanOptions(
             out=out,
             lasts=duration(expires),
+            markdown=markdown,
             as_json=as_json,
             full=full,
             detailed=detailed_exitcode,
@@ -134,7 +162,7 @@ def plan(
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
-def apply(
+def apply(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Annotated[
         list[str] | None,
@@ -143,6 +171,11 @@ def apply(
         ),
     ] = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
@@ -153,7 +186,10 @@ def apply(
         ),
     ] = None,
 ) -> None:
-    r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
+    r"""Make both systems the same: plan, show it, ask, do it.
+
+    Where there is no terminal, nobody is asked: in a pipeline, apply the plan that somebody has
+    seen and saved.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 a guard stopped
     it, or the saved plan is stale.
@@ -161,6 +197,7 @@ def apply(
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply customers --record 10000 --prefer nav
     sync-run apply monday.plan
     """
     with words_for_errors():
@@ -168,7 +205,20 @@ def apply(
 
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
-        chosen = choose(project, [] if saved else names or [])
+        if saved and (records or where or direction or prefer or dependencies):
+            raise RunnerError(
+                f"{saved} is a saved plan, which says by itself what it is about",
+                hint="give these options to `sync-run plan --out FILE`",
+            )
+        chosen = selected(
+            project,
+            [] if saved else names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         lifted = tuple(allow or ())
         known(lifted, [mapping.name for mapping in project.mappings])
         options = ApplyOptions(
@@ -187,7 +237,7 @@ async def _advice(project: Project) -> Sequence[Problem]:
     return sorted(note for mapping in mappings for note in advice(mapping))
 
 
-async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:
+async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> ExitCode:
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
@@ -196,7 +246,10 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
         with run_file() as file:
             made = await make_plan(opened, file, chosen)
             saved(made, options.out, options.lasts)
-            print_plan(made, options)
+            if options.markdown:
+                _summarize(made, options.markdown)
+            if options.markdown != _STDOUT:
+                print_plan(made, options)
             changes = made.count(*CHANGES)
     if made.header.guards:
         return ExitCode.STOPPED
@@ -231,18 +284,18 @@ def duration(text: str) -> timedelta:
     return timedelta(**{unit: int(found[1])})
 
 
-async def _explain(project: Project, chosen: Sequence[str]) -> None:
+async def _explain(project: Project, chosen: Selection) -> None:
     from runner.cli.explain import explained
     from runner.cli.wiring import connected
     from runner.run import compiled
 
     async with connected(project) as connectors:
         for mapping in await compiled(project, connectors):
-            if mapping.name in chosen:
+            if mapping.name in chosen.mappings:
                 typer.echo(explained(mapping, connectors))
 
 
-async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
+async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
     from runner.cli.wiring import plan_key, session
     from runner.plan import opened as open_plan
     from runner.plan import run_file
@@ -297,6 +350,22 @@ def _show_report(report: Report, options: ApplyOptions, planned: Document) -> No
         typer.echo(text.report(told, colour=colour()))
 
 
+def _summarize(made: Plan, target: Path) -> None:
+    """Write what a comment on a pull request may hold."""
+    from runner.views import document
+    from runner.views.markdown import SHOWN as IN_A_COMMENT
+    from runner.views.markdown import markdown
+
+    told = markdown(document.of_plan(made, limit=IN_A_COMMENT))
+    if target == _STDOUT:
+        typer.echo(told, nl=False)
+        return
+    try:
+        target.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise RunnerError(f"{target} cannot be written: {error.strerror}") from error
+
+
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
     from runner.views import document
 
@@ -318,15 +387,3 @@ def the_project(context: typer.Context) -> Project:
 
     where: Where = context.obj
     return load(where.folder, environment=where.environment)
-
-
-def choose(project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the mappings named, or all; refuse a name that is none."""
-    known = tuple(mapping.name for mapping in project.mappings)
-    for name in names:
-        if name not in known:
-            raise RunnerError(
-                f"there is no mapping '{name}'",
-                hint=nearest(name, known) or f"the mappings are {', '.join(known)}",
-            )
-    return tuple(names) or known

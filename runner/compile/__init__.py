@@ -3,7 +3,7 @@
 from runner.compile.actions import Present
 from runner.compile.advice import advice
 from runner.compile.inverse import UNDONE_DDL, Inverse
-from runner.compile.mapping import CompiledMapping, Statement, compile_project
+from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 from runner.compile.values import as_text
 
@@ -21,4 +21,5 @@ __all__ = [
     "advice",
     "as_text",
     "compile_project",
+    "narrowed",
 ]

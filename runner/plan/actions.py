@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from runner.errors import StalePlanError
+from runner.model import Selection  # noqa: TC001 - likewise
 
 
 class Kind(StrEnum):
@@ -101,7 +102,10 @@ class MappingSummary:
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
-    ``coupled`` is how many pairs there were before, ``gone`` how many of them lack a record now.
+    ``coupled`` pairs are known before the run, ``gone`` of them lack a record now; ``uncoupled``
+    records of a side have no partner and match none. ``empty`` names sides that returned nothing
+    at all though pairs are known. ``spared`` counts writes that the plan leaves out, because the
+    run goes one way.
     """
 
     name: str
@@ -116,6 +120,9 @@ class MappingSummary:
     unchanged: int = 0
     coupled: int = 0
     gone: int = 0
+    empty: tuple[str, ...] = ()
+    uncoupled: Mapping[str, int] = field(default_factory=dict)
+    spared: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, *kinds: Kind) -> int:
         """How many actions of these kinds there are, whatever their side."""
@@ -142,14 +149,15 @@ class Origin:
 class Header:
     """What a plan is, beside its actions.
 
-    ``id`` is its own. ``created`` and ``expires`` are instants in ISO 8601, UTC; ``expires`` is
-    empty where it is not saved. ``guards`` are those it is above. ``undoes`` is the run whose
-    inverse it is, 0 where it is none.
+    ``id`` is its own, ``selection`` says what the run is about. ``created`` and ``expires`` are
+    instants in ISO 8601, UTC; ``expires`` is empty where it is not saved. ``guards`` are those it
+    is above. ``undoes`` is the run whose inverse it is, 0 where it is none.
     """
 
     version: int
     id: str
     origin: Origin
+    selection: Selection
     created: str
     expires: str = ""
     interrupted: int

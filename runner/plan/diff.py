@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL, COUPLING, PENDING, Present
+from runner.compile import ACTION_DDL, COUPLING, Present
 from runner.events import MappingPlanned
 from runner.model import Side
-from runner.plan.actions import Kind, MappingSummary
+from runner.plan.actions import MappingSummary
 from runner.state import couplings
 
 if TYPE_CHECKING:
@@ -43,24 +43,10 @@ def decide(
             continue
         found.append(_decide_one(connection, mapping, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
-    return counted(connection, found)
+    return with_counts(connection, found)
 
 
-def only(
-    connection: duckdb.DuckDBPyConnection,
-    summaries: Sequence[MappingSummary],
-    kinds: Collection[Kind],
-) -> tuple[MappingSummary, ...]:
-    """Keep actions of some kinds, of which none waits for a record that would be created."""
-    connection.execute(
-        """DELETE FROM "action" WHERE NOT list_contains(?, kind)
-            OR starts_with(left_key, ?) OR starts_with(right_key, ?)""",
-        [[str(kind) for kind in kinds], PENDING, PENDING],
-    )
-    return counted(connection, summaries)
-
-
-def counted(
+def with_counts(
     connection: duckdb.DuckDBPyConnection, summaries: Sequence[MappingSummary]
 ) -> tuple[MappingSummary, ...]:
     """Put in how many actions there are of each kind and side."""
@@ -75,8 +61,11 @@ def counted(
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
-    """How many pairs of a mapping are coupled, and how many records of either side were read."""
+class _Counted:
+    """How many pairs of a mapping are coupled, and how many records of either side were read.
+
+    Where some records were read by their keys, their pairs count.
+    """
 
     coupled: int
     read: Mapping[Side, int]
@@ -85,8 +74,8 @@ class _There:
 def _decide_one(
     connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *, interrupted: bool
 ) -> MappingSummary:
-    there = _there(connection, mapping)
-    kept = couplings.fitting(connection, mapping.name) if there.coupled else {}
+    counted = _counted(connection, mapping)
+    kept = couplings.fitting(connection, mapping.name) if counted.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
     _run(connection, mapping.status(whole=whole))
@@ -101,17 +90,25 @@ def _decide_one(
     for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
         _run(connection, statement)
     gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
-    return replace(_summary(connection, mapping, there), coupled=there.coupled, gone=gone)
+    empty = tuple(side.value for side in Side if counted.coupled and not counted.read[side])
+    return replace(_summary(connection, mapping, counted), gone=gone, empty=empty)
 
 
-def _there(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _There:
+def _counted(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _Counted:
     left, right = (mapping.tables.snapshot(side) for side in Side)
+    by_key = (
+        mapping.narrowing.keys
+        and connection.execute(
+            'SELECT 1 FROM "by_key" WHERE mapping = ?', [mapping.name]
+        ).fetchall()
+    )
+    among = mapping.narrowing.pair() if by_key else "TRUE"
     [(coupled, lefts, rights)] = connection.execute(
-        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ?),
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {among}),
         (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
         [mapping.name],
     ).fetchall()
-    return _There(coupled, {Side.LEFT: lefts, Side.RIGHT: rights})
+    return _Counted(coupled, {Side.LEFT: lefts, Side.RIGHT: rights})
 
 
 def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
@@ -124,13 +121,13 @@ def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -
 
 
 def _summary(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, there: _There
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, counted: _Counted
 ) -> MappingSummary:
     """Say what was found, but for the actions."""
-    rule = mapping.rule
+    rule, some = mapping.rule, mapping.narrowing.some
     statuses = _statuses(connection, mapping)
     unchanged = 0
-    if there.coupled:
+    if counted.coupled:
         [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
     totals = dict(
         connection.execute(
@@ -139,7 +136,8 @@ def _summary(
     )
     filtered = {}
     for side in Side:
-        held_back = max((totals.get(side.value) or 0) - there.read[side], 0)
+        held_back = max((totals.get(side.value) or 0) - counted.read[side], 0)
+        held_back = 0 if some else held_back
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -149,9 +147,45 @@ def _summary(
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
-        read={side.value: n for side, n in there.read.items()},
+        read={side.value: n for side, n in counted.read.items()},
         unchanged=unchanged,
+        coupled=_coupled(connection, mapping) if some else counted.coupled,
+        uncoupled=_uncoupled(connection, mapping),
+        spared=_spared(connection, mapping),
     )
+
+
+def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+    """Count the pairs that a run is about."""
+    [(pairs,)] = connection.execute(
+        f"SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {mapping.narrowing.pair()}",
+        [mapping.name],
+    ).fetchall()
+    return int(pairs)
+
+
+def _uncoupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records that nothing is coupled with and that match none."""
+    found = {}
+    for side in Side:
+        key = f"{side.value}_key"
+        [(found[side.value],)] = connection.execute(
+            f"""SELECT count(*) FROM {mapping.tables.status} s ANTI JOIN {mapping.tables.found} f
+            ON f.{key} = s.{key} WHERE s.status = 'free {side.value}'"""
+        ).fetchall()
+    return found
+
+
+def _spared(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the writes that were left out, because they go the other way, by kind and side."""
+    if not mapping.narrowing.spared:
+        return {}
+    rows = connection.execute(
+        f"""SELECT kind || ' ' || side, count(*) FROM {mapping.tables.spared}
+        WHERE list_contains($sides, side) GROUP BY ALL ORDER BY ALL""",
+        {"sides": [side.value for side in mapping.narrowing.spared]},
+    ).fetchall()
+    return dict(rows)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statement: Statement) -> None:

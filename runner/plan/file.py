@@ -24,7 +24,7 @@ from runner.plan.actions import Action, FieldChange, Header, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 3
+VERSION = 4
 LASTS = timedelta(hours=24)
 """How long a saved plan may be applied, where nobody says otherwise."""
 _PAGE = 2_000
@@ -84,6 +84,7 @@ class Plan:
 
     def release(self) -> Path:
         """Close the file, so that the one who applies the plan can attach it; return its path."""
+        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.close()
         return self.path

@@ -80,7 +80,7 @@ def _empty(summary: MappingSummary) -> Iterator[Tripped]:
         ("right", summary.right, summary.right_entity),
     )
     for side, system, entity in sides:
-        if summary.coupled and not summary.read[side]:
+        if side in summary.empty:
             what = f"{system} returned no {entity} at all, and {summary.coupled} are coupled"
             yield Tripped(owner=summary.name, guard=EMPTY, what=what, limit="")
 

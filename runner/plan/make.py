@@ -14,17 +14,17 @@ import duckdb
 
 from runner.plan import file
 from runner.plan.actions import Header
-from runner.plan.diff import decide, only
+from runner.plan.diff import decide
 from runner.plan.guards import tripped
 from runner.state import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
-    from runner.model import Guards
-    from runner.plan.actions import Kind, Origin
+    from runner.model import Guards, Selection
+    from runner.plan.actions import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +51,26 @@ def run_file() -> Iterator[RunFile]:
 def make(
     run: RunFile,
     mappings: Sequence[CompiledMapping],
-    chosen: Collection[str],
+    selection: Selection,
     *,
     origin: Origin,
     guards: Guards,
     tell: Tell,
-    kinds: Collection[Kind] = (),
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state (attached), which stays as it is.
-
-    ``kinds``: nothing else is kept, nor what waits for a record that would be created; none: all.
-    """
+    """Decide what is to be done. Reads the state (attached), which stays as it is."""
     connection = run.connection
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
-    summaries = decide(connection, mappings, chosen, tell, interrupted=bool(interrupted))
-    if kinds:
-        summaries = only(connection, summaries, kinds)
+    summaries = decide(
+        connection, mappings, selection.mappings, tell, interrupted=bool(interrupted)
+    )
     header = Header(
         version=file.VERSION,
         id=str(uuid4()),
         origin=origin,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        selection=selection,
         interrupted=interrupted,
         mappings=summaries,
         guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),

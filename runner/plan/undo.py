@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from runner.compile import ACTION_DDL, UNDONE_DDL, Inverse
 from runner.errors import RunnerError
-from runner.model import Side
+from runner.model import Selection, Side
 from runner.plan import file
 from runner.plan.actions import Header, MappingSummary
-from runner.plan.diff import counted
+from runner.plan.diff import with_counts
 from runner.plan.guards import tripped
 
 if TYPE_CHECKING:
@@ -98,17 +98,17 @@ def undo(
         for sql in (*statements, inverse.insert(), inverse.after()):
             connection.execute(sql)
         summaries.append(_summary(connection, part.mapping))
-    found = counted(connection, summaries)
+    found = with_counts(connection, summaries)
     of_mapping = {part.mapping.name: part.mapping.rule.guards for part in touched}
     header = Header(
         version=file.VERSION,
         id=str(uuid4()),
         origin=origin,
+        selection=Selection(mappings=tuple(summary.name for summary in found)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         interrupted=0,
         mappings=found,
-        # Records were read by their keys: that there are none says nothing of the system.
-        guards=tuple(g for g in tripped(found, guards, of_mapping) if g.limit),
+        guards=tripped(found, guards, of_mapping),
         undoes=run,
     )
     return file.sealed(run_file.path, connection, header)

@@ -33,6 +33,14 @@ MIGRATIONS: tuple[str, ...] = (
         intended TIMESTAMP NOT NULL, outcome VARCHAR, message VARCHAR, settled TIMESTAMP);
     """,
     """
+    CREATE TABLE turn (
+        id BIGINT PRIMARY KEY, job VARCHAR NOT NULL, due TIMESTAMP NOT NULL,
+        begun TIMESTAMP NOT NULL, ended TIMESTAMP, attempt INTEGER NOT NULL,
+        missed INTEGER NOT NULL, outcome VARCHAR NOT NULL, run BIGINT NOT NULL,
+        changes BIGINT NOT NULL, failed BIGINT NOT NULL, message VARCHAR NOT NULL,
+        exit_code INTEGER NOT NULL);
+    """,
+    """
     CREATE TABLE applied (
         run BIGINT PRIMARY KEY, plan VARCHAR NOT NULL, serial BIGINT NOT NULL,
         complete BOOLEAN NOT NULL);
@@ -49,7 +57,8 @@ MIGRATIONS: tuple[str, ...] = (
 
 ``coupling`` holds the pairs of keys and, for each side, the hash of its base (NULL: never
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
-when the pair was last synchronized. ``journal`` is the write-ahead record: a row without
+when the pair was last synchronized. ``turn`` holds what the scheduler did (``state.turns.Turn``).
+``journal`` is the write-ahead record: a row without
 ``outcome`` was intended, and perhaps sent; ``new_etag`` and ``after`` (the mapped fields, as JSON)
 are the record as the system then gave it back. ``applied`` says which run carried out which plan,
 which serial it moved the state to, and whether nothing is left of the plan.

@@ -16,6 +16,7 @@ import pytest
 from runner import run
 from runner.cli.walk import duration
 from runner.errors import ExitCode, RunnerError, StalePlanError
+from runner.model import Selection
 from runner.plan import opened, run_file
 from runner.state import runs
 from tests.world import AGENTS, CUSTOMERS, World, world
@@ -51,10 +52,12 @@ def save(made: World, *, lasts: timedelta = timedelta(hours=1), key: bytes = b""
     """Save a plan as the command line does."""
     path = made.folder / "other.plan"
 
+    everything = Selection(mappings=tuple(mapping.name for mapping in made.mappings))
+
     async def walk() -> None:
         async with made.session() as session:
             with run_file() as file:
-                plan = await run.make_plan(session, file, [m.name for m in made.mappings])
+                plan = await run.make_plan(session, file, everything)
                 plan.save(path, lasts=lasts, key=key)
 
     asyncio.run(walk())
@@ -114,7 +117,7 @@ def move_on(made: World) -> None:
     async def move() -> None:
         async with made.session() as session:
             with session.store.opened() as state:
-                runs.move(state)
+                runs.move_on(state)
 
     asyncio.run(move())
 

@@ -25,8 +25,8 @@ def most(n: int, *, share: bool = False) -> Ceiling:
     return Ceiling(most=Decimal(n), share=share)
 
 
-def summary(name: str = "customers", *, read: int = 1, **more: object) -> MappingSummary:
-    told = {"read": {"left": read, "right": read}, "coupled": 100, **more}
+def summary(name: str = "customers", **more: object) -> MappingSummary:
+    told = {"coupled": 100, **more}
     ends = {"left": "shop", "right": "desk", "left_entity": "Customer", "right_entity": "accounts"}
     return MappingSummary(name=name, direction="both", **ends, **told)  # type: ignore[arg-type]
 
@@ -76,8 +76,12 @@ def summary(name: str = "customers", *, read: int = 1, **more: object) -> Mappin
             ["max_changes"],
             id="a share of the coupled",
         ),
-        pytest.param(OFF, {"read": 0}, ["empty", "empty"], id="nothing at all, on both sides"),
-        pytest.param(OFF, {"read": 0, "coupled": 0}, [], id="nothing, and nothing is coupled"),
+        pytest.param(
+            OFF,
+            {"empty": ("left", "right")},
+            ["empty", "empty"],
+            id="nothing at all, on both sides",
+        ),
     ],
 )
 def test_a_guard_of_a_mapping(

@@ -8,20 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import duckdb
 
 from runner.plan import file
 from runner.plan.actions import Header
 from runner.plan.diff import decide
-from runner.state import SETTINGS, runs
+from runner.plan.guards import tripped
+from runner.state import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
-    from runner.model import Selection
+    from runner.model import Guards, Selection
+    from runner.plan.actions import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,12 @@ def make(
     mappings: Sequence[CompiledMapping],
     selection: Selection,
     *,
-    project: str,
-    environment: str,
-    digest: str,
+    origin: Origin,
+    guards: Guards,
     tell: Tell,
 ) -> file.Plan:
     """Decide what is to be done. Reads the state (attached), which stays as it is."""
     connection = run.connection
-    state_id, serial = runs.identity(connection)
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
@@ -66,14 +67,12 @@ def make(
     )
     header = Header(
         version=file.VERSION,
-        project=project,
-        environment=environment,
+        id=str(uuid4()),
+        origin=origin,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         selection=selection,
-        digest=digest,
-        state_id=state_id,
-        state_serial=serial,
         interrupted=interrupted,
         mappings=summaries,
+        guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),
     )
     return file.sealed(run.path, connection, header)

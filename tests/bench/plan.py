@@ -26,8 +26,17 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
-from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Selection, Side
-from runner.plan import CHANGES, FAILURES, RunFile, make
+from runner.model import (
+    Direction,
+    Entity,
+    FieldMapping,
+    Guards,
+    Mapping,
+    Project,
+    Selection,
+    Side,
+)
+from runner.plan import CHANGES, FAILURES, Origin, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
@@ -179,9 +188,10 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
             RunFile(folder / "run.duckdb", file),
             (mapping,),
             Selection(mappings=("records",)),
-            project="bench",
-            environment="",
-            digest="",
+            origin=Origin(
+                project="bench", environment="", systems={}, digest="", state_id="", state_serial=0
+            ),
+            guards=Guards(),
             tell=lambda _: None,
         )
         _told["seconds"] = time.perf_counter() - started

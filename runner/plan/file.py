@@ -50,6 +50,7 @@ class Plan:
         """Write the plan, without the snapshots it was computed from, to a file of its own."""
         half = target.with_name(f"{target.name}.{os.getpid()}")
         try:
+            self.connection.execute("RESET disabled_compression_methods")
             self.connection.execute(f"ATTACH {_text(half)} AS saved")
             for table in ("header", "action", *self._afters()):
                 self.connection.execute(f"CREATE TABLE saved.{_name(table)} AS FROM {_name(table)}")

@@ -113,7 +113,12 @@ async def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Ta
         connection.execute(statement)
         return
     # The next page, and the other system's, arrive meanwhile.
-    await asyncio.to_thread(connection.execute, statement)
+    inserting = asyncio.ensure_future(asyncio.to_thread(connection.execute, statement))
+    try:
+        await asyncio.shield(inserting)
+    finally:
+        # Whoever is called off leaves no statement running on a connection that is about to close.
+        await asyncio.wait([inserting])
 
 
 def _keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -283,7 +283,7 @@ def _field(attribute: str, column: Column, above: str) -> tuple[Any, ...]:
     return (attribute, kind, msgspec.field(name=name))
 
 
-def _decimals(raws: Sequence[msgspec.Raw]) -> list[str | None]:
+def _decimals(raws: Sequence[msgspec.Raw]) -> list[Value]:
     """Return numbers as they were written; a whole column is looked at in one go where it can."""
     text = b"\n".join(raws).decode()
     if raws and _PLAIN_LINES(text):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from runner.state import SETTINGS
 from tests.bench import apply, pages, plan, plot, start
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _peers(size: int) -> Iterator[dict[str, Any]]:
         folder = Path(name)
         plan.prepare(folder, size)
         with duckdb.connect(str(folder / "source.duckdb"), read_only=True) as source:
+            source.execute(SETTINGS)
             for table in ("left", "right", "base"):
                 target = folder / f"{table}.parquet"
                 source.execute(f"""COPY "{table}" TO '{target}'""")

@@ -100,6 +100,7 @@ def prepare(folder: Path, size: int) -> None:
         for k, n in enumerate(NAMES)
     )
     with duckdb.connect(str(folder / "source.duckdb")) as source:
+        source.execute(SETTINGS)
         source.execute(
             f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
         )

@@ -79,9 +79,9 @@ async def pages(
             if not link:
                 return
     finally:
-        # Whoever stops reading, or fails, leaves no request behind.
+        # Whoever stops reading, or fails, leaves no request behind, and asks for no answer to it.
         coming.cancel()
-        await asyncio.wait([coming])
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 async def changes(

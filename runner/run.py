@@ -6,32 +6,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
+from runner.compile import compile_project, narrowed
 from runner.errors import ExitCode
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import duckdb
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.state import Store
     from runner.wire import EntityType
+
+    Ended = Callable[[duckdb.DuckDBPyConnection, "Report"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A project with its systems connected, its mappings compiled and its state held."""
+    """A project with its systems connected, its mappings compiled and its state held.
+
+    ``ended`` is called in the very transaction that ends a run.
+    """
 
     project: Project
     connectors: Mapping[str, Connector]
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    ended: Ended = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +77,22 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
+    """
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
-        session.mappings,
-        chosen,
+        mappings,
+        selection,
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),
@@ -116,7 +131,13 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
             session.tell,
         )
         report = _report(run, header, progress)
-        runs.end(state, run, report.counters, report.exit_code)
+        runs.end(
+            state,
+            run,
+            report.counters,
+            report.exit_code,
+            also=lambda: session.ended(state, report),
+        )
         plan.detach(state)
     return report
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, ping, project, serve, walk
+from runner.cli import cases, couple, couplings, ping, project, review, schedule, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -57,8 +57,11 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(schedule.schedule)
+app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
+app.add_typer(couplings.app, name="couplings")
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)

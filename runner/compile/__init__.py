@@ -2,7 +2,7 @@
 
 from runner.compile.actions import Present
 from runner.compile.advice import advice
-from runner.compile.mapping import CompiledMapping, Statement, compile_project
+from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Tables",
     "advice",
     "compile_project",
+    "narrowed",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import duckdb
 
@@ -19,13 +19,18 @@ def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     return str(state_id), int(serial)
 
 
-def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
-    """Begin a run and return its number; plans made before are stale from here on."""
-    connection.execute("BEGIN")
+def move_on(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let plans that were made before be stale from here on, in the caller's transaction."""
     connection.execute(
         """UPDATE state.main.meta SET "value" = CAST(CAST("value" AS BIGINT) + 1 AS VARCHAR)
         WHERE "key" = 'serial'"""
     )
+
+
+def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
+    """Begin a run and return its number; plans made before are stale from here on."""
+    connection.execute("BEGIN")
+    move_on(connection)
     [(run,)] = connection.execute(
         """INSERT INTO state.main.run (id, command, started)
         SELECT coalesce(max(id), 0) + 1, ?, current_localtimestamp() FROM state.main.run
@@ -41,8 +46,10 @@ def end(
     run: int,
     counters: Mapping[str, Mapping[str, int]],
     exit_code: int,
+    *,
+    also: Callable[[], None] = lambda: None,
 ) -> None:
-    """End a run: how it ended, and its counters by mapping."""
+    """End a run: how it ended, and its counters by mapping; ``also`` joins the transaction."""
     connection.execute("BEGIN")
     for mapping, counted in counters.items():
         for counter, n in counted.items():
@@ -53,4 +60,5 @@ def end(
         "UPDATE state.main.run SET ended = current_localtimestamp(), exit_code = ? WHERE id = ?",
         [exit_code, run],
     )
+    also()
     connection.execute("COMMIT")

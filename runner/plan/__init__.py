@@ -11,12 +11,13 @@ from runner.plan.actions import (
     MappingSummary,
 )
 from runner.plan.file import Plan, attach, detach, opened, read
-from runner.plan.make import RunFile, make, run_file
+from runner.plan.make import RUN_SETTINGS, RunFile, make, run_file
 
 __all__ = [
     "CHANGES",
     "FAILURES",
     "FINDINGS",
+    "RUN_SETTINGS",
     "Action",
     "FieldChange",
     "Header",

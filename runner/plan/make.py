@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from runner.model import Selection
 
 
+RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
+SET disabled_compression_methods = 'dict_fsst'"""
+"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and weighing
+dictionaries for its texts would take longer than anything they save (``tests/bench/profiles.md``).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """The file that one run's snapshots and actions live in, open."""
@@ -38,11 +45,7 @@ def run_file() -> Iterator[RunFile]:
     with TemporaryDirectory(prefix="sync-run-") as folder:
         path = Path(folder) / "run.duckdb"
         with duckdb.connect(str(path)) as connection:
-            # Nobody needs it after a crash, nor once the run is over.
-            connection.execute(f"{SETTINGS}; SET fsync_mode = 'NONE'")
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-            # Weighing dictionaries for texts takes more time than it saves in an hour's file.
-            connection.execute("SET disabled_compression_methods = 'dict_fsst'")
+            connection.execute(RUN_SETTINGS)
             connection.execute(f"SET temp_directory = '{folder}/spill'")
             yield RunFile(path, connection)
 

@@ -26,7 +26,7 @@ from runner import run
 from runner.apply import write
 from runner.connectors.line.pace import Pace
 from runner.connectors.odata.v4 import Habits, OData
-from runner.model import Direction, Entity, FieldMapping, Mapping, MatchPair, Project
+from runner.model import Direction, Entity, FieldMapping, Mapping, MatchPair, Project, Selection
 from runner.plan import run_file
 from runner.state import held, journal
 from runner.wire import EntityType, Type
@@ -118,7 +118,7 @@ async def ours(size: int, url: str) -> dict[str, float]:
                 store=store,
                 tell=lambda _: None,
             )
-            made = await run.make_plan(session, file, ["records"])
+            made = await run.make_plan(session, file, Selection(mappings=("records",)))
             started = time.perf_counter()
             report = await run.carry_out(session, made)
             seconds = time.perf_counter() - started

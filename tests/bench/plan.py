@@ -27,7 +27,7 @@ import duckdb
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
 from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Selection, Side
-from runner.plan import CHANGES, FAILURES, RunFile, make
+from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
@@ -139,7 +139,7 @@ def prepare(folder: Path, size: int) -> None:
 
 
 def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
-    run_file.execute(f"{SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+    run_file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
     for side in Side:
         source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
         made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
@@ -152,7 +152,7 @@ def ours_from_pages(folder: Path, size: int) -> int:
     fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
     opened = project(folder)
     with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         session = run.Session(
             project=opened,
             connectors=fakes,
@@ -172,7 +172,7 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
     """From snapshot tables to the action table."""
     mapping = compiled(folder)
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         Store(folder / "state.duckdb").attach(file)
         file.execute(COUNTED_DDL)
         started = time.perf_counter()
@@ -199,7 +199,8 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         for side in ("left", "right")
     }
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(f"{SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
+        # Nothing of its file is synced to disk either.
+        file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
         started = time.perf_counter()
         file.execute(
             f"""CREATE TABLE changes AS SELECT * FROM (

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
 SET disabled_compression_methods = 'dict_fsst'"""
-"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and weighing
-dictionaries for its texts would take longer than anything they save (``tests/bench/profiles.md``).
-"""
+"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and
+weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""
 
 
 @dataclass(frozen=True, slots=True)

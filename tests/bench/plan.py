@@ -240,7 +240,8 @@ def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
     """Measure one work in a fresh process, on a fresh copy of the run file."""
-    (folder / "run.duckdb").unlink(missing_ok=True)
+    for left in folder.glob("run.duckdb*"):
+        left.unlink()
     if name != "pages to plan":
         shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
     context = multiprocessing.get_context("spawn")

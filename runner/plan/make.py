@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from runner.plan.actions import Origin
 
 
+RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
+SET disabled_compression_methods = 'dict_fsst'"""
+"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and
+weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """The file that one run's snapshots and actions live in, open."""
@@ -41,9 +47,7 @@ def run_file() -> Iterator[RunFile]:
     with TemporaryDirectory(prefix="sync-run-") as folder:
         path = Path(folder) / "run.duckdb"
         with duckdb.connect(str(path)) as connection:
-            # Nobody needs it after a crash, nor once the run is over.
-            connection.execute(f"{SETTINGS}; SET fsync_mode = 'NONE'")
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.execute(RUN_SETTINGS)
             connection.execute(f"SET temp_directory = '{folder}/spill'")
             yield RunFile(path, connection)
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner import expression, plan, run
-from runner.state import held
+from runner import expression
 from runner.wire import Changes, FieldType, Type, WriteKind, Written
 from tests.fakes import Fake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
     from runner.wire import EntityType, Outcome, Page, Value, WireQuery, Write
-    from tests.world import World
 
 STAMP = "changed"
 
@@ -150,30 +145,6 @@ class Watched(Fake):
         assert isinstance(stamp, date)
         # As of NAV: of dates nobody knows in which zone they are one.
         return stamp >= (query.since - timedelta(days=1)).date()
-
-
-@asynccontextmanager
-async def session(made: World) -> AsyncIterator[run.Session]:
-    """Hold a world's state, with both of its systems connected."""
-    connectors = {"shop": made.shop, "desk": made.desk}
-    with held(made.project.state, "test") as store:
-        yield run.Session(
-            project=made.project,
-            connectors=connectors,
-            mappings=await run.compiled(made.project, connectors),
-            store=store,
-            tell=lambda _: None,
-        )
-
-
-def applied_late(made: World, saved: Path) -> None:
-    """Apply a saved plan."""
-
-    async def apply() -> None:
-        async with session(made) as opened:
-            await run.carry_out(opened, plan.opened(saved))
-
-    asyncio.run(apply())
 
 
 def _told(entity: EntityType, tells: Tells) -> EntityType:

@@ -52,7 +52,7 @@ async def recover(
                 connection, intent, "coupled", "its partner was coupled by hand meanwhile"
             )
             continue
-        keys = await _found(connection, mapping, connectors, intent)
+        keys = await candidates(connection, mapping, connectors, intent)
         if len(keys) > 1:
             continue
         connection.execute("BEGIN")
@@ -60,9 +60,10 @@ async def recover(
             left, right = (
                 (keys[0], intent.right_key) if intent.side == "left" else (intent.left_key, keys[0])
             )
-            couplings.adopt(connection, mapping.name, left, right, intent.run)
-        outcome = "found" if keys else "not done"
-        journal.close(connection, intent, outcome, "resolved by asking the system")
+            if left is not None and right is not None:
+                couplings.adopt(connection, mapping.name, left, right, intent.run)
+        outcome, key = ("found", keys[0]) if keys else ("not done", None)
+        journal.close(connection, intent, outcome, "resolved by asking the system", key=key)
         connection.execute("COMMIT")
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
 
@@ -74,7 +75,7 @@ def _coupled(connection: duckdb.DuckDBPyConnection, intent: Intent) -> bool:
     return any(pair[place] == _partner(intent) for pair in pairs)
 
 
-async def _found(
+async def candidates(
     connection: duckdb.DuckDBPyConnection,
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
@@ -109,4 +110,5 @@ def _identity(
 
 
 def _partner(intent: Intent) -> str:
-    return intent.right_key if intent.side == "left" else intent.left_key
+    partner = intent.right_key if intent.side == "left" else intent.left_key
+    return partner or intent.key or ""

@@ -5,7 +5,7 @@ from runner.extract.mirror import accounted
 from runner.extract.mirror import attached as mirrored
 from runner.extract.pages import batch
 from runner.extract.refresh import Manner, Taken
-from runner.extract.snapshots import Takings, take
+from runner.extract.snapshots import Takings, by_keys, take
 from runner.extract.there import there
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Takings",
     "accounted",
     "batch",
+    "by_keys",
     "canonical",
     "mirrored",
     "take",

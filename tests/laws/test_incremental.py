@@ -20,7 +20,7 @@ from runner.run import FULL, Extent
 from runner.state import couplings, held
 from runner.wire import Rejected, Write
 from tests.fakes import HERE
-from tests.watched import Clock, Tells, Watched, applied_late
+from tests.watched import Clock, Tells, Watched
 from tests.world import AGENTS, CUSTOMERS, World, desk, shop
 
 if TYPE_CHECKING:
@@ -247,4 +247,4 @@ def _apply_late(made: World) -> None:
     for key in made.shop.rows["Customer"]:
         made.shop.put("Customer", key, Phone="1")
     made.plan()
-    applied_late(made, saved)
+    made.apply_file(saved)

@@ -13,7 +13,7 @@ from runner import plan, run
 from runner.errors import GuardError
 from runner.model import Incremental, Selection, Side
 from runner.state import couplings, held
-from tests.watched import Clock, Tells, Watched, applied_late, session
+from tests.watched import Clock, Tells, Watched
 from tests.world import CUSTOMERS, World, desk, field, pair, shop
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def looked_at(made: World) -> tuple[int, int]:
     """Count the records of both sides that a plan is decided over."""
 
     async def planned() -> tuple[int, int]:
-        async with session(made) as opened:
+        async with made.session() as opened:
             with plan.run_file() as file:
                 await run.make_plan(opened, file, Selection(mappings=(PLAIN.name,)), made.extent)
                 left, right = (
@@ -126,7 +126,7 @@ def test_a_saved_plan_that_moves_the_base_back_is_seen(tmp_path: Path) -> None:
     made.desk.put("accounts", key, phone="1")
     assert looked_at(made) == (1, 1)
     assert looked_at(made) == (0, 0)
-    applied_late(made, saved)
+    made.apply_file(saved)
     assert looked_at(made) == (1, 1)
 
 
@@ -155,7 +155,7 @@ def test_a_side_that_lost_everything_stops_the_run(tmp_path: Path) -> None:
         made.desk.remove("accounts", key)
     for _ in range(2):
         with pytest.raises(GuardError, match="desk returned no accounts at all"):
-            made.plan()
+            made.apply()
 
 
 def test_a_moment_yet_to_come_hides_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,30 @@ class TooLong(StrEnum):
     TRUNCATE = "truncate"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """So many records at the most; with ``share`` so many of a hundred coupled ones."""
+
+    most: Decimal
+    share: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.most:f}%" if self.share else f"{self.most:f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """How much a run, or a mapping in it, may do before somebody has to allow it by name.
+
+    ``changes`` limits records written, ``deletes`` coupled records that are gone from a side or
+    about to be deleted. ``None``: no limit. A share never stops on ``floor`` records or fewer.
+    """
+
+    changes: Ceiling | None = None
+    deletes: Ceiling | None = Ceiling(most=Decimal(20), share=True)
+    floor: int = 10
+
+
 class When(StrEnum):
     """When a field is written."""
 
@@ -127,7 +152,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How to be let in. Each value is the name of an environment variable, never a secret.
+    """How to be let in. Each value says where a secret stands, and is none (``cli.secrets``).
 
     ``token_env`` alone is a bearer token, ``user`` with ``password_env`` is HTTP basic (for NAV
     the password is the web service access key), or Windows' own way with ``ntlm``. ``client_id``
@@ -146,6 +171,19 @@ class Auth:
     user: str = ""
     password_env: str = ""
     ntlm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incremental:
+    """How a system's own word on what changed is taken.
+
+    ``overlap`` is by how much its moments of change are mistrusted: so far before the newest one
+    seen the next reading begins. ``deletes`` is how often all keys are looked at for what was
+    deleted, where nothing else tells; ``None``: never, but on demand.
+    """
+
+    overlap: timedelta = timedelta(minutes=5)
+    deletes: timedelta | None = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +216,7 @@ class System:
     writes: int = 0
     caller: str = ""
     refuse_duplicates: bool = False
+    incremental: Incremental = field(default_factory=Incremental)
     at: Location
 
     @property
@@ -415,6 +454,7 @@ class Mapping:
     granularity: Granularity = Granularity.FIELD
     conflict: UpdateConflict = UpdateConflict.FAIL
     deleted: DeleteConflict = DeleteConflict.FAIL
+    guards: Guards = Guards()
     at: Location
 
     def entity(self, side: Side) -> Entity:
@@ -524,8 +564,8 @@ class Project:
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files. ``jobs`` stand in the order of the file. ``notes`` are what
-    an author may not have meant.
+    whatever the order of their files. ``guards`` hold for a run as a whole. ``jobs`` stand in the
+    order of the file. ``notes`` are what an author may not have meant.
     """
 
     name: str
@@ -534,6 +574,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    guards: Guards = Guards()
     jobs: tuple[Job, ...] = ()
     notes: tuple[Problem, ...] = ()
 
@@ -545,6 +586,11 @@ class Project:
         given = (dict(step.arguments) for step in steps)
         found = ((str(told["system"]), str(told["entity"])) for told in given)
         return tuple(dict.fromkeys((*ends, *found)))
+
+    @property
+    def mirror(self) -> Path:
+        """The file, beside the state, of what the systems held when they were last looked at."""
+        return self.state.with_name(f"{self.state.name}.mirror")
 
     def system(self, name: str) -> System:
         """The system of that name. Raises ``KeyError`` for a name that is none: a fault of ours."""

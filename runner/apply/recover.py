@@ -48,10 +48,15 @@ async def recover(
     twins = Counter(_sent(intent) for intent in unfinished)
     for intent in unfinished:
         mapping = by_name.get(intent.mapping)
-        if mapping is None or intent.kind != "create" or _coupled(connection, intent):
+        if mapping is None or intent.kind != "create":
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
-        keys = await _found(connection, mapping, connectors, intent)
+        if _coupled(connection, intent):
+            journal.close(
+                connection, intent, "coupled", "its partner was coupled by hand meanwhile"
+            )
+            continue
+        keys = await candidates(connection, mapping, connectors, intent)
         if len(keys) > twins[_sent(intent)]:
             continue
         # Whichever of them it is, the others were sent the very same.
@@ -61,15 +66,22 @@ async def recover(
             left, right = (
                 (keys[0], intent.right_key) if intent.side == "left" else (intent.left_key, keys[0])
             )
-            couplings.adopt(connection, mapping.name, left, right, intent.run)
-        outcome = "found" if keys else "not done"
-        said, key = "resolved by asking the system", keys[0] if keys else None
-        journal.close(connection, intent, outcome, said, key=key)
+            if left is not None and right is not None:
+                couplings.adopt(connection, mapping.name, left, right, intent.run)
+        outcome, key = ("found", keys[0]) if keys else ("not done", None)
+        journal.close(connection, intent, outcome, "resolved by asking the system", key=key)
         connection.execute("COMMIT")
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
 
 
-async def _found(
+def _coupled(connection: duckdb.DuckDBPyConnection, intent: Intent) -> bool:
+    """Whether somebody has coupled the record that another was to be made for."""
+    place = 1 if intent.side == "left" else 0
+    pairs = couplings.find(connection, intent.mapping, _partner(intent))
+    return any(pair[place] == _partner(intent) for pair in pairs)
+
+
+async def candidates(
     connection: duckdb.DuckDBPyConnection,
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
@@ -109,10 +121,6 @@ def _sent(intent: Intent) -> str:
     return json.dumps([intent.mapping, intent.side, intent.kind, intent.key, sent])
 
 
-def _coupled(connection: duckdb.DuckDBPyConnection, intent: Intent) -> bool:
-    """Whether somebody coupled the partner meanwhile, so that nothing is to be created any more."""
-    return bool(couplings.find(connection, intent.mapping, _partner(intent)))
-
-
 def _partner(intent: Intent) -> str:
-    return intent.right_key if intent.side == "left" else intent.left_key
+    partner = intent.right_key if intent.side == "left" else intent.left_key
+    return partner or intent.key or ""

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, couplings, ping, project, review, schedule, serve, walk
+from runner.cli import (
+    cases,
+    couple,
+    couplings,
+    ping,
+    project,
+    review,
+    schedule,
+    serve,
+    state,
+    undo,
+    walk,
+)
 
 app = typer.Typer(
     name="sync-run",
@@ -65,6 +77,8 @@ app.add_typer(couplings.app, name="couplings")
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)
+app.command()(undo.undo)
+app.add_typer(state.app, name="state")
 
 
 def main() -> None:

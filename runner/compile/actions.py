@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
     from runner.model import Lookup, Mapping
 
-_RANK = [
+RANK = [
     "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
 ]  # fmt: skip
 
@@ -65,6 +65,15 @@ EVERYTHING = Present(
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What the status is found out from, as SQL: pairs as in ``coupling``, and both snapshots."""
+
+    pairs: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
     """Writes the statements that turn one mapping's snapshots into its actions."""
 
@@ -77,13 +86,16 @@ class Actions:
     def _tables(self) -> Tables:
         return Tables(self.mapping.name)
 
-    def status(self, *, whole: bool) -> str:
+    def status(self, *, whole: bool, sources: Sources | None = None) -> str:
         """Say of every record how it stands; those that are simply unchanged are left out.
 
         ``whole``: compare every coupled pair field by field, not only those whose hash moved,
-        because the mapping itself changed since they were last synchronized.
+        because the mapping itself changed since they were last synchronized. ``sources``: where
+        pairs and records are, if not in the state and in the snapshots.
         """
         tables = self._tables
+        pairs = f"(SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)})"
+        found = sources or Sources(pairs, *(tables.snapshot(side) for side in Side))
         moved = f"l.{HASH} <> c.left_hash OR r.{HASH} <> c.right_hash OR c.left_hash IS NULL"
         return f"""CREATE TABLE {tables.status} AS
 SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY}) AS right_key,
@@ -98,10 +110,10 @@ SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY})
         WHEN r.{KEY} IS NULL THEN 'deleted right'
         WHEN {"TRUE" if whole else moved} THEN 'changed'
         ELSE 'unchanged' END AS status
-FROM (SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)}) c
-FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.LEFT)}) l
+FROM {found.pairs} c
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {found.left}) l
     ON l.{KEY} = c.left_key
-FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.RIGHT)}) r
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {found.right}) r
     ON r.{KEY} = c.right_key
 WHERE status <> 'unchanged'"""
 
@@ -234,7 +246,7 @@ FROM (
         ]
         if not parts:
             return ""
-        rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(_RANK))
+        rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(RANK))
         return f"""INSERT INTO {ACTION}
 SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
         ORDER BY CASE kind {rank} END, side, left_key, right_key),
@@ -456,7 +468,8 @@ FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
         if policy is DeleteConflict.DELETE and self.mapping.direction.to(alive):
             return f"""SELECT 'delete' AS kind, {text(alive.value)} AS side,
     d.left_key, d.right_key,
-    s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint, {NO_FIELDS} AS fields
+    s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint,
+    {self._lost(alive)} AS fields
 FROM {status} d JOIN {self._tables.snapshot(alive)} s ON s.{KEY} = d.{alive.value}_key
 WHERE {deleted}"""
         hint = text(f"uncouple it first: `sync-run uncouple {self.mapping.name} ")
@@ -469,6 +482,18 @@ WHERE {deleted}"""
             reason=told,
             hint=f"{hint} || {alive.value}_key || {text('`')}",
         )
+
+    def _lost(self, side: Side) -> str:
+        """List what the mapping knows of a record of that side (``s``) before it is deleted."""
+        types = self.creates.types[side].fields
+        names = dict.fromkeys(name for field in self.fields for name in field.reads(side))
+        entries = []
+        for name in names:
+            held = values.as_text(f"s.{dialect.name(name)}", types[name].type)
+            left, right = (name, "") if side is Side.LEFT else ("", name)
+            old = {f"{side.value}_value": held}
+            entries.append(change(name, left, right, "'gone'", **old))
+        return f"CAST([{', '.join(entries)}] AS {FIELD_TYPE}[])"
 
 
 def field_name(field: CompiledField, side: Side) -> str:

@@ -32,9 +32,11 @@ def ensure_base(
     """
     kept = fitting(connection, mapping)
     wanted = {column.name: column for column in columns}
+    table, index = f"state.base.{_name(mapping)}", _name(f"{mapping} by left key")
+    by_key = f"CREATE INDEX IF NOT EXISTS {index} ON {table} (left_key)"
     if kept == {column.name: column.fingerprint for column in columns}:
+        connection.execute(by_key)
         return
-    table = f"state.base.{_name(mapping)}"
     stale = [
         name
         for name, fingerprint in kept.items()
@@ -46,6 +48,8 @@ def ensure_base(
         f"CREATE TABLE IF NOT EXISTS {table} "
         "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
     )
+    # A table is not altered while an index is on it.
+    connection.execute(f"DROP INDEX IF EXISTS state.base.{index}")
     for name in stale:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
     for column in fresh:
@@ -60,6 +64,7 @@ def ensure_base(
         "UPDATE state.main.coupling SET left_hash = NULL, right_hash = NULL WHERE mapping = ?",
         [mapping],
     )
+    connection.execute(by_key)
     connection.execute("COMMIT")
 
 
@@ -112,7 +117,10 @@ def advance(
         LEFT JOIN {after} a ON a.left_key = d.planned_left AND a.right_key = d.planned_right
         LEFT JOIN {base} b ON b.left_key = d.left_key
         LEFT JOIN "returned left" ret_left ON ret_left."#key" = d.left_key
-        LEFT JOIN "returned right" ret_right ON ret_right."#key" = d.right_key"""
+        LEFT JOIN "returned right" ret_right ON ret_right."#key" = d.right_key
+        SEMI JOIN (SELECT left_key, right_key FROM state.main.coupling WHERE mapping = ?) c
+            ON c.left_key = d.left_key AND c.right_key = d.right_key""",
+        [mapping],
     )
     connection.execute(f"DELETE FROM {base} WHERE left_key IN (SELECT left_key FROM merged)")
     connection.execute(f"""INSERT INTO {base} BY NAME SELECT * EXCLUDE "#whole" FROM merged""")
@@ -125,6 +133,24 @@ def advance(
         "WHERE coupling.mapping = ? AND coupling.left_key = m.left_key",
         [mapping],
     )
+
+
+def digest(connection: duckdb.DuckDBPyConnection, mapping: str) -> str:
+    """Say in which state a mapping's couplings are: it changes whenever one of them does.
+
+    Runs move the serial; what is coupled or uncoupled by hand moves the number of pairs, or of
+    those that were never synchronized.
+    """
+    [row] = connection.execute(
+        """SELECT (SELECT max("value") FROM state.main.meta WHERE "key" = 'id'),
+            (SELECT max("value") FROM state.main.meta WHERE "key" = 'serial'),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_hash, right_hash)))
+             FROM state.main.coupling WHERE mapping = $mapping),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_key, right_key)))
+             FROM state.main.coupling WHERE mapping = $mapping AND left_hash IS NULL)""",
+        {"mapping": mapping},
+    ).fetchall()
+    return " / ".join(str(part) for part in row)
 
 
 def find(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Document = dict[str, Any]
 
-_PENDING = "known-after-apply:"
+_PENDING = "known-after-apply:\x1f"
 SHOWN = (
     Kind.CREATE,
     Kind.UPDATE,
@@ -58,6 +58,8 @@ class Report(Protocol):
     @property
     def stopped(self) -> str: ...  # noqa: D102
     @property
+    def earlier(self) -> Sequence[int]: ...  # noqa: D102
+    @property
     def exit_code(self) -> int: ...  # noqa: D102
 
 
@@ -71,10 +73,17 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "mode": plan.header.mode,
+        "undoes": plan.header.undoes or None,
+        "expires": plan.header.expires or None,
         "selection": _selection(plan.header.selection),
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
+        "guards": [
+            {"guard": guard.name, "what": guard.what, "limit": guard.limit or None}
+            for guard in plan.header.guards
+        ],
         "mappings": [_mapping(summary, plan, limit) for summary in plan.header.mappings],
     }
 
@@ -99,6 +108,7 @@ def _mapping(summary: MappingSummary, plan: Plan, limit: int | None) -> Document
         "left": {"system": summary.left, "entity": summary.left_entity},
         "right": {"system": summary.right, "entity": summary.right_entity},
         "read": {names[side]: n for side, n in summary.read.items()},
+        "reading": {names[side]: dict(told) for side, told in summary.reading.items()},
         "unchanged": summary.unchanged,
         "coupled": summary.coupled,
         "uncoupled": {names[side]: n for side, n in summary.uncoupled.items()},
@@ -181,6 +191,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }
 

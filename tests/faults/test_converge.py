@@ -125,8 +125,7 @@ async def applied(
             names = tuple(chosen) or tuple(mapping.name for mapping in session.mappings)
             plan = await run.make_plan(session, file, Selection(mappings=names))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
-            if not run.nothing_to_do(plan):
-                await run.carry_out(session, plan)
+            await run.carry_out(session, plan)
             return changes, errors
     finally:
         for connector in connectors.values():

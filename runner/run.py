@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project
-from runner.errors import ExitCode
+from runner.connectors.protocol import Counting
+from runner.errors import ExitCode, RunnerError, cause
+from runner.events import RunBegan, RunEnded
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import runs
+from runner.state import errors, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    import duckdb
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
@@ -25,20 +31,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A project with its systems connected, its mappings compiled and its state held."""
+    """A project with its systems connected, its mappings compiled and its state held.
+
+    ``running`` is the run that the history keeps what is done under; ``None``: none was begun yet.
+    """
 
     project: Project
     connectors: Mapping[str, Connector]
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    running: runs.Running | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What an apply did: its number, counters by mapping, failures, and how it ended.
 
-    ``stopped`` says why it did not come to its end; empty where it did.
+    ``stopped`` says why it did not come to its end; empty where it did. ``set_aside`` counts the
+    records that failed once too often: from the next run on they are skipped.
     """
 
     run: int
@@ -46,6 +57,7 @@ class Report:
     failures: Sequence[Failure]
     stopped: str
     exit_code: ExitCode
+    set_aside: int = 0
 
 
 async def described(
@@ -93,32 +105,137 @@ async def settle_interrupted(session: Session) -> None:
 
 
 async def carry_out(session: Session, made: plan.Plan) -> Report:
-    """Do what the plan says, if it still fits.
+    """Do what the plan says, if it still fits, and keep what was found.
 
     Raises:
         StalePlanError: the configuration or the state moved on since the plan was made.
 
     """
-    header, path = made.header, made.release()
+    header, idle, path = made.header, nothing_to_do(made), made.release()
     with session.store.opened() as state:
         state_id, serial = runs.identity(state)
         header.must_fit(
             digest=config.digest(session.project), state_id=state_id, state_serial=serial
         )
         plan.attach(state, path)
-        run = runs.begin(state, "apply")
-        progress = await apply.carry_out(
-            state,
-            [summary.name for summary in header.mappings],
-            session.mappings,
-            session.connectors,
-            run,
-            session.tell,
+        running = session.running or runs.begin(state, runs.Beginning(command="apply"))
+        progress = None
+        if not idle:
+            runs.move_on(state)
+            progress = await apply.carry_out(
+                state,
+                [summary.name for summary in header.mappings],
+                session.mappings,
+                session.connectors,
+                running.number,
+                session.tell,
+            )
+        report = _report(running.number, header, progress)
+        apply.findings.keep(state, running.number, report.failures, stopped=bool(report.stopped))
+        for failure in apply.findings.told(state):
+            session.tell(failure)
+        rules = {mapping.name: mapping for mapping in session.project.mappings}
+        report = replace(
+            report,
+            set_aside=sum(
+                n
+                for name, kind, attempts, n in apply.findings.repeated(state)
+                if rules[name].sets_aside(kind, attempts)
+            ),
         )
-        report = _report(run, header, progress)
-        runs.end(state, run, report.counters, report.exit_code)
         plan.detach(state)
+        ending = runs.Ending(
+            exit_code=report.exit_code,
+            message=report.stopped,
+            counters=report.counters,
+            requests=asked(session.connectors),
+        )
+        end(session.project, state, running, ending, session.tell)
     return report
+
+
+def asked(connectors: Mapping[str, Connector]) -> dict[str, int]:
+    """Count the requests that were sent to each system so far, where it is reached by requests."""
+    return {
+        name: connector.requests
+        for name, connector in connectors.items()
+        if isinstance(connector, Counting)
+    }
+
+
+def end(
+    project: Project,
+    state: duckdb.DuckDBPyConnection,
+    running: runs.Running,
+    ending: runs.Ending,
+    tell: Tell,
+) -> None:
+    """End a run in the history, if it has not ended yet; forget what is too old; tell of it."""
+    if not runs.end(state, running, ending):
+        return
+    if project.keep is not None:
+        runs.purge(state, project.keep)
+    rules = {mapping.name: mapping for mapping in project.mappings}
+    still: dict[str, dict[str, int]] = {name: {"failing": 0, "skipped": 0} for name in rules}
+    for name, kind, attempts, by_hand, n in errors.counted(state):
+        if name in rules:
+            aside = by_hand or rules[name].sets_aside(kind, attempts)
+            still[name]["skipped" if aside else "failing"] += n
+    tell(
+        RunEnded(
+            run=running.number,
+            exit_code=ending.exit_code,
+            message=ending.message,
+            seconds=monotonic() - running.began,
+            counters=ending.counters,
+            requests=ending.requests,
+            open_errors=still,
+        )
+    )
+
+
+@contextmanager
+def recorded(
+    project: Project, store: Store, beginning: runs.Beginning, tell: Tell
+) -> Iterator[runs.Running]:
+    """Keep a run in the history from its first moment on, however it ends.
+
+    ``carry_out`` ends it; what never came to that ends here, in the words of its error.
+    """
+    with store.opened() as state:
+        running = runs.begin(state, beginning)
+    tell(
+        RunBegan(
+            run=running.number,
+            command=beginning.command,
+            mode=beginning.mode,
+            mappings=beginning.mappings,
+        )
+    )
+    try:
+        yield running
+    except BaseException as error:
+        # The error itself is told, whatever else goes wrong now.
+        with suppress(RunnerError), store.opened() as state:
+            end(project, state, running, _ending(error), tell)
+        raise
+
+
+def decline(session: Session) -> None:
+    """End a run whose plan nobody wanted."""
+    if session.running is not None:
+        told = runs.Ending(exit_code=ExitCode.DONE, message="not confirmed: nothing was written")
+        with session.store.opened() as state:
+            end(session.project, state, session.running, told, session.tell)
+
+
+def _ending(error: BaseException) -> runs.Ending:
+    told = cause(error)
+    if told is not None:
+        return runs.Ending(exit_code=told.exit_code, message=str(told))
+    if isinstance(error, Exception):
+        return runs.Ending(exit_code=ExitCode.FAULT, message="a fault in sync-run itself")
+    return runs.Ending(exit_code=ExitCode.INTERRUPTED, message="interrupted")
 
 
 def nothing_to_do(made: plan.Plan) -> bool:
@@ -127,7 +244,7 @@ def nothing_to_do(made: plan.Plan) -> bool:
 
 
 def found(header: plan.Header) -> Report:
-    """Report on a plan with nothing to do: no run was begun, its findings still count."""
+    """Report on a plan that is not carried out: it is no run, its findings still count."""
     return _report(0, header, None)
 
 
@@ -154,7 +271,8 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
 def _counted(summary: plan.MappingSummary, done: Mapping[str, int], missed: int) -> dict[str, int]:
     """Count as Microsoft's job log does; records that a filter keeps out are counted apart.
 
-    ``skipped`` are coupled pairs of which one left its filter: they rest until it comes back.
+    ``skipped`` are records that are set aside, and coupled pairs of which one left its filter:
+    they rest until it comes back.
     """
     return {
         "inserted": done.get("inserted", 0),
@@ -163,7 +281,7 @@ def _counted(summary: plan.MappingSummary, done: Mapping[str, int], missed: int)
         "unchanged": summary.unchanged + summary.count(Kind.CONVERGE),
         "coupled": summary.count(Kind.COUPLE) - missed,
         "uncoupled": summary.count(Kind.UNCOUPLE),
-        "skipped": summary.filtered.get("coupled", 0),
+        "skipped": summary.count(Kind.SKIP) + summary.filtered.get("coupled", 0),
         "failed": done.get("failed", 0) + summary.count(*FAILURES),
         "filtered": sum(n for side, n in summary.filtered.items() if side != "coupled"),
     }

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ from runner.apply.find import awaited, find, follow
 from runner.apply.resolve import given, pending, pendings_of, values
 from runner.apply.settle import Settled, settle, settle_local
 from runner.errors import SystemUnavailableError
-from runner.events import WritesDone
+from runner.events import PhaseDone, WritesDone
 from runner.model import Side
 from runner.plan import Kind, read
 from runner.state import couplings, journal
@@ -100,14 +102,17 @@ async def carry_out(
     try:
         for writer in writers:
             progress.counters[writer.mapping.name] = Counter()
-            couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
-            settle_local(connection, writer.mapping, run)
-            await writer.find()
-            for wave in _WAVES:
-                await writer.carry_out(wave, tell)
+            with writer.timed(tell):
+                couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
+                settle_local(connection, writer.mapping, run)
+                await writer.find()
+                for wave in _WAVES:
+                    await writer.carry_out(wave, tell)
         # What others point to goes last.
         for writer in reversed(writers):
-            await writer.carry_out(Kind.DELETE, tell)
+            if _total(connection, writer.mapping, Kind.DELETE):
+                with writer.timed(tell):
+                    await writer.carry_out(Kind.DELETE, tell)
     except SystemUnavailableError as error:
         progress.stopped = str(error)
     return progress
@@ -124,7 +129,7 @@ class _Writer:
 
     async def carry_out(self, kind: Kind, tell: Tell) -> None:
         """Do all actions of one kind."""
-        total = _total(self.connection, self.mapping)
+        total = _total(self.connection, self.mapping, *_COUNTERS)
         for window in _windows(self.connection, self.mapping, kind):
             await self.send(window)
             counted = self.progress.counters[self.mapping.name]
@@ -133,6 +138,19 @@ class _Writer:
                 WritesDone(
                     mapping=self.mapping.name, done=counted.total(), total=total, failed=failed
                 )
+            )
+
+    @contextmanager
+    def timed(self, tell: Tell) -> Iterator[None]:
+        """Tell how long writing took, and what was written until then, however it ends."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            counted = dict(self.progress.counters[self.mapping.name])
+            seconds = monotonic() - began
+            tell(
+                PhaseDone(mapping=self.mapping.name, phase="write", seconds=seconds, counts=counted)
             )
 
     async def find(self) -> None:
@@ -338,11 +356,10 @@ def _windows(
         yield window
 
 
-def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *kinds: Kind) -> int:
     [(total,)] = connection.execute(
-        """SELECT count(*) FROM plan."action"
-        WHERE mapping = ? AND kind IN ('create', 'update', 'delete')""",
-        [mapping.name],
+        'SELECT count(*) FROM plan."action" WHERE mapping = ? AND list_contains(?, kind)',
+        [mapping.name, [str(kind) for kind in kinds]],
     ).fetchall()
     return int(total)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, ping, project, serve, walk
+from runner.cli import cases, couple, errors, history, ping, project, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -59,6 +59,11 @@ app.command()(walk.plan)
 app.command()(walk.apply)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
+app.add_typer(history.app, name="runs")
+app.command()(errors.errors)
+app.command()(errors.retry)
+app.command()(errors.skip)
+app.command()(errors.unskip)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)

@@ -45,12 +45,16 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
-    """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now."""
+    """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now.
+
+    ``command`` is what the run is called in the history.
+    """
 
     saved: Path | None
     yes: bool
     as_json: bool
     full: bool
+    command: str = "apply"
 
 
 Names = Annotated[
@@ -148,7 +152,7 @@ def apply(
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         chosen = choose(project, [] if saved else names or [])
         options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
-        raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+        raise typer.Exit(asyncio.run(carried(project, chosen, options)))
 
 
 async def _advice(project: Project) -> Sequence[Problem]:
@@ -189,13 +193,19 @@ async def _explain(project: Project, chosen: Sequence[str]) -> None:
                 typer.echo(explained(mapping, connectors))
 
 
-async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
-    from runner.cli.wiring import session
+async def carried(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
+    """Plan the chosen mappings, or take a saved plan; show it, ask, do it."""
+    from runner.cli.wiring import begins, session
     from runner.plan import opened as saved
     from runner.plan import run_file
     from runner.run import make_plan, settle_interrupted
 
-    async with session(project, "apply", tell) as opened:
+    beginning = begins(
+        options.command,
+        () if len(chosen) == len(project.mappings) else chosen,
+        mode="saved plan" if options.saved else "full",
+    )
+    async with session(project, options.command, tell, beginning=beginning) as opened:
         with run_file() as file:
             if options.saved:
                 return await _carried_out(opened, saved(options.saved), options)
@@ -213,18 +223,24 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     if not options.as_json:
         _print(planned, options)
     changes = made.count(*CHANGES)
-    if changes and not options.yes and asks() and not typer.confirm("Apply this plan?"):
+    if changes and not options.yes and asks() and not _agreed():
+        run.decline(session)
         say("Nothing was written.")
         return ExitCode.DONE
-    report = run.found(made.header)
-    if not run.nothing_to_do(made):
-        report = await run.carry_out(session, made)
+    report = await run.carry_out(session, made)
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
     elif changes:
         typer.echo(text.report(told, colour=colour()))
     return report.exit_code
+
+
+def _agreed() -> bool:
+    try:
+        return typer.confirm("Apply this plan?")
+    except typer.Abort:  # neither yes nor no
+        return False
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import platform
 import re
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,13 +31,15 @@ from runner.connectors.tables.connector import Tables
 from runner.connectors.tables.folder import Folder
 from runner.connectors.tables.storage import Database
 from runner.errors import ConfigError, Problem
+from runner.events import both
 from runner.model import RECORDS, Side
 from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
+from runner.state.runs import Beginning
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.types import ASGIApp
 
@@ -75,17 +79,43 @@ async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
 
 
 @asynccontextmanager
-async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[run.Session]:
-    """Hold the state, connect, compile: everything that planning and applying need."""
-    with held(project.state, command) as store:
+async def session(
+    project: Project, command: str, tell: Tell, *, beginning: Beginning | None = None
+) -> AsyncIterator[run.Session]:
+    """Hold the state, connect, compile: everything that planning and applying need.
+
+    ``beginning``: what is done is a run that the history keeps, from here on.
+    """
+    with held(project.state, command) as store, ExitStack() as stack:
+        running = None
+        if beginning is not None:
+            recorded = run.recorded(project, store, beginning, tell)
+            running = stack.enter_context(recorded)
         async with connected(project) as connectors:
             yield run.Session(
                 project=project,
                 connectors=connectors,
                 mappings=await run.compiled(project, connectors),
                 store=store,
-                tell=tell,
+                tell=tell if running is None else both(running.hear, tell),
+                running=running,
             )
+
+
+def begins(command: str, mappings: Sequence[str], *, mode: str = "full") -> Beginning:
+    """Say what is known of a run before it begins; ``mappings`` empty: all."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        account = ""
+    return Beginning(
+        command=command,
+        mode=mode,
+        mappings=tuple(mappings),
+        account=account,
+        host=platform.node(),
+        process=os.getpid(),
+    )
 
 
 def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp:

@@ -2,10 +2,20 @@
 
 from runner.compile.advice import advice
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
-from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
+from runner.compile.tables import (
+    ACTION_DDL,
+    CLEARED_DDL,
+    COUNTED_DDL,
+    COUPLING,
+    PENDING,
+    Tables,
+    record,
+    signature,
+)
 
 __all__ = [
     "ACTION_DDL",
+    "CLEARED_DDL",
     "COUNTED_DDL",
     "COUPLING",
     "PENDING",
@@ -14,4 +24,6 @@ __all__ = [
     "Tables",
     "advice",
     "compile_project",
+    "record",
+    "signature",
 ]

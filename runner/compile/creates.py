@@ -10,7 +10,7 @@ from runner import dialect, expression
 from runner.compile import compare, values
 from runner.compile.changes import change, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import ACTION, COUPLING, FIELD_TYPE, KEY, LABEL, PENDING, Tables
+from runner.compile.tables import ACTION, COUPLING, FIELD_TYPE, HASH, KEY, LABEL, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ WITH {numbers} free AS (
     SELECT {source.value}_key AS "key" FROM {tables.status} WHERE {self._missing(side)}
     EXCEPT SELECT {source.value}_key FROM {tables.found})
 SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
-    {row}.{LABEL} AS label,
+    {row}.{LABEL} AS label, {row}.{HASH} AS seen,
     {afters},
     {self._expected(side)} AS expected,
     list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import dialect
-from runner.compile import match
+from runner.compile import match, skips
 from runner.compile.actions import Actions, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
@@ -159,6 +159,11 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
                 for s in created
             ),
             Statement(purpose="actions and findings", sql=actions.insert()),
+            Statement(
+                purpose="records set aside for now",
+                sql=skips.skipping(self.name, self.rule.attempts),
+            ),
+            Statement(purpose="errors that are gone", sql=skips.clearing(self.name)),
             Statement(purpose="the base to be", sql=actions.after()),
         ]
         if self.looked_up:

@@ -54,6 +54,7 @@ _RESERVED = frozenset(
         "match",
         "conflict",
         "drift",
+        "attempts",
         "fields",
         "defaults",
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from runner.compile import COUNTED_DDL, COUPLING
 from runner.errors import SystemUnavailableError
-from runner.events import RowsRead
+from runner.events import PhaseDone, RowsRead
 from runner.extract.canonical import canonical
 from runner.extract.pages import append, batch, pull
 from runner.model import Side
@@ -62,12 +63,12 @@ async def _of_system(
     with connection.cursor() as cursor:
         for mapping in mappings:
             for side in (side for side in Side if mapping.rule.entity(side).system == system):
-                raw = mapping.tables.raw(side)
+                began, raw = monotonic(), mapping.tables.raw(side)
                 entity = mapping.rule.entity(side).entity
                 reading = mapping.reading(side)
                 columns = reading.columns
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
                 if reading.query.filter:
                     await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
@@ -81,6 +82,15 @@ async def _of_system(
                         system, f"{entity} holds a value that cannot be read: {_first(error)}"
                     ) from error
                 cursor.execute(f"DROP TABLE {raw}")
+                tell(
+                    PhaseDone(
+                        mapping=mapping.name,
+                        phase="read",
+                        seconds=monotonic() - began,
+                        counts={"rows": rows},
+                        system=system,
+                    )
+                )
 
 
 async def _look_into(

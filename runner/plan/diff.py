@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL
+from runner.compile import ACTION_DDL, CLEARED_DDL
 from runner.errors import GuardError
-from runner.events import MappingPlanned
+from runner.events import MappingPlanned, PhaseDone
 from runner.model import Side
 from runner.plan.actions import MappingSummary
 from runner.state import couplings
@@ -32,14 +33,25 @@ def decide(
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
+    connection.execute(CLEARED_DDL)
     found = []
     for mapping in mappings:
         if mapping.name not in chosen:
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping))
+        began = monotonic()
+        summary = _decide_one(connection, mapping)
+        found.append(summary)
         tell(MappingPlanned(mapping=mapping.name))
+        tell(
+            PhaseDone(
+                mapping=mapping.name,
+                phase="decide",
+                seconds=monotonic() - began,
+                counts=summary.counts,
+            )
+        )
     return tuple(found)
 
 

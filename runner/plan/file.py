@@ -1,7 +1,8 @@
 """A plan and its file: made, saved, opened, refused when stale, read page by page.
 
 A plan is a DuckDB file that anyone can query: the table ``action`` (see ``actions.Action``), the
-table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), and ``header``.
+table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), ``cleared`` (open
+errors that are found no more), and ``header``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 _PAGE = 2_000
 
 
@@ -51,7 +52,7 @@ class Plan:
         half = target.with_name(f"{target.name}.{os.getpid()}")
         try:
             self.connection.execute(f"ATTACH {_text(half)} AS saved")
-            for table in ("header", "action", *self._afters()):
+            for table in ("header", "action", "cleared", *self._afters()):
                 self.connection.execute(f"CREATE TABLE saved.{_name(table)} AS FROM {_name(table)}")
             self.connection.execute("DETACH saved")
             half.chmod(0o600)
@@ -78,7 +79,7 @@ def read(
 ) -> Iterator[Action]:
     """Yield the rows of an action table in order; ``mapping`` empty: of all mappings."""
     query = connection.execute(
-        f"""SELECT * FROM {table} WHERE ($mapping = '' OR mapping = $mapping)
+        f"""SELECT * EXCLUDE (seen) FROM {table} WHERE ($mapping = '' OR mapping = $mapping)
         AND list_contains($kinds, kind)
         QUALIFY $most IS NULL OR row_number() OVER (
             PARTITION BY mapping, kind, side ORDER BY "id") <= $most

@@ -1,13 +1,68 @@
-"""Runs and what each of them did: counters, findings, and the serial that dates a plan."""
+"""Runs and what each of them did: counters, timings, and the serial that dates a plan."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
+
+from runner.events import PhaseDone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     import duckdb
+
+    from runner.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What is known of a run before it does anything.
+
+    ``mode`` says how it looks for changes, ``mappings`` are those it was asked for (empty: all).
+    ``account`` and ``host`` are the operating system's words for who runs it and where, empty where
+    nobody knows; ``process`` is its number there.
+    """
+
+    command: str
+    mode: str = "full"
+    mappings: tuple[str, ...] = ()
+    account: str = ""
+    host: str = ""
+    process: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run under way: its number, and what was heard of it so far.
+
+    ``began`` is by the clock that only ever goes forward, ``seconds`` are by mapping and phase.
+    """
+
+    number: int
+    began: float = field(default_factory=monotonic)
+    seconds: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def hear(self, event: Event) -> None:
+        """Take note of how long things take."""
+        if isinstance(event, PhaseDone):
+            key = event.mapping, event.phase
+            self.seconds[key] = self.seconds.get(key, 0.0) + event.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended: its counters by mapping, and requests by system.
+
+    ``message`` says why it did not come to its end; empty where it did.
+    """
+
+    exit_code: int
+    message: str = ""
+    counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
@@ -19,38 +74,77 @@ def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     return str(state_id), int(serial)
 
 
-def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
-    """Begin a run and return its number; plans made before are stale from here on."""
-    connection.execute("BEGIN")
+def move_on(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make plans that were made before stale: something is written that they do not know of."""
     connection.execute(
         """UPDATE state.main.meta SET "value" = CAST(CAST("value" AS BIGINT) + 1 AS VARCHAR)
         WHERE "key" = 'serial'"""
     )
+
+
+def begin(connection: duckdb.DuckDBPyConnection, beginning: Beginning) -> Running:
+    """Begin a run, and give it the next number."""
     [(run,)] = connection.execute(
-        """INSERT INTO state.main.run (id, command, started)
-        SELECT coalesce(max(id), 0) + 1, ?, current_localtimestamp() FROM state.main.run
+        """INSERT INTO state.main.run
+            (id, command, started, mode, mappings, account, host, process)
+        SELECT coalesce(max(id), 0) + 1, $command, current_localtimestamp(), $mode, $mappings,
+            nullif($account, ''), nullif($host, ''), nullif($process, 0) FROM state.main.run
         RETURNING id""",
-        [command],
+        {
+            "command": beginning.command,
+            "mode": beginning.mode,
+            "mappings": list(beginning.mappings),
+            "account": beginning.account,
+            "host": beginning.host,
+            "process": beginning.process,
+        },
     ).fetchall()
-    connection.execute("COMMIT")
-    return int(run)
+    return Running(number=int(run))
 
 
-def end(
-    connection: duckdb.DuckDBPyConnection,
-    run: int,
-    counters: Mapping[str, Mapping[str, int]],
-    exit_code: int,
-) -> None:
-    """End a run: how it ended, and its counters by mapping."""
-    connection.execute("BEGIN")
-    for mapping, counted in counters.items():
-        for counter, n in counted.items():
-            connection.execute(
-                "INSERT INTO state.main.job VALUES (?, ?, ?, ?)", [run, mapping, counter, n]
-            )
-    connection.execute(
-        "UPDATE state.main.run SET ended = current_localtimestamp(), exit_code = ? WHERE id = ?",
-        [exit_code, run],
+def end(connection: duckdb.DuckDBPyConnection, running: Running, ending: Ending) -> bool:
+    """End a run; return whether it had not ended before."""
+    run, jobs = running.number, ending.counters.items()
+    rows_of: tuple[tuple[str, list[list[object]]], ...] = (
+        ("job", [[run, name, counter, n] for name, told in jobs for counter, n in told.items()]),
+        ("timing", [[run, *key, seconds] for key, seconds in running.seconds.items()]),
+        ("request", [[run, system, n] for system, n in ending.requests.items()]),
     )
+    connection.execute("BEGIN")
+    ended = connection.execute(
+        """UPDATE state.main.run SET ended = current_localtimestamp(), exit_code = ?,
+            message = nullif(?, '') WHERE id = ? AND ended IS NULL RETURNING id""",
+        [ending.exit_code, ending.message, run],
+    ).fetchall()
+    for table, rows in rows_of if ended else ():
+        if rows:
+            marks = ", ".join("?" for _ in rows[0])
+            connection.executemany(f"INSERT INTO state.main.{table} VALUES ({marks})", rows)
     connection.execute("COMMIT")
+    return bool(ended)
+
+
+def purge(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> int:
+    """Forget the runs that began longer ago, with all that is kept of them; return how many.
+
+    What is still needed stays, whatever its age: the last run, the last one that wrote (it can be
+    undone), runs over which an error is open, and those with writes of unknown outcome.
+    """
+    connection.execute("BEGIN")
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE past AS
+        SELECT id FROM state.main.run WHERE started < current_localtimestamp() - ?
+            AND id <> (SELECT max(id) FROM state.main.run)
+        EXCEPT SELECT max(run) FROM state.main.journal WHERE outcome = 'written'
+        EXCEPT SELECT run FROM state.main.journal WHERE outcome IS NULL
+        EXCEPT SELECT first_run FROM state.main.open_error
+        EXCEPT SELECT last_run FROM state.main.open_error""",
+        [keep],
+    )
+    for table in ("job", "timing", "request", "finding", "journal"):
+        connection.execute(f"DELETE FROM state.main.{table} WHERE run IN (SELECT id FROM past)")
+    connection.execute("DELETE FROM state.main.run WHERE id IN (SELECT id FROM past)")
+    [(forgotten,)] = connection.execute("SELECT count(*) FROM past").fetchall()
+    connection.execute("DROP TABLE past")
+    connection.execute("COMMIT")
+    return int(forgotten)

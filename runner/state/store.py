@@ -75,7 +75,7 @@ def held(path: Path, command: str) -> Iterator[Store]:
     """
     with _translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    lock = FileLock(lock_of(path), timeout=0)
     holder = path.with_name(path.name + ".holder")
     try:
         lock.acquire()
@@ -100,6 +100,25 @@ def held(path: Path, command: str) -> Iterator[Store]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def lock_of(path: Path) -> Path:
+    """The file that is locked while a process holds a state; the lock goes with the process."""
+    return path.with_name(path.name + ".lock")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a state as ``state``, for reading only, without holding it.
+
+    Raises:
+        StateHeldError: a run is writing to it at this moment.
+
+    """
+    with _translated(path), duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        Store(path).attach(connection)
+        yield connection
 
 
 def _held_by(holder: Path) -> str:
@@ -140,7 +159,8 @@ def _translated(path: Path) -> Iterator[None]:
     except duckdb.IOException as error:
         line = str(error).splitlines()[0]
         if "Conflicting lock" in line:
-            raise StateHeldError(f"{path} is open in another program: {line}") from error
+            hint = "a run writes to it; try again when that is done"
+            raise StateHeldError(f"{path} is open in another program: {line}", hint=hint) from error
         raise StateUnusableError(f"{path} cannot be used: {line}") from error
     except duckdb.SerializationException as error:
         raise StateUnusableError(

@@ -29,6 +29,7 @@ SHOWN = (
     Kind.DRIFT,
     Kind.CONFLICT,
     Kind.ERROR,
+    Kind.SKIP,
 )
 
 
@@ -58,6 +59,8 @@ class Report(Protocol):
     def stopped(self) -> str: ...  # noqa: D102
     @property
     def exit_code(self) -> int: ...  # noqa: D102
+    @property
+    def set_aside(self) -> int: ...  # noqa: D102
 
 
 def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
@@ -145,7 +148,7 @@ def _known(value: str | None) -> str | None:
 
 
 def of_report(report: Report) -> Document:
-    """Describe what an apply did; ``run`` is 0 where there was nothing to do."""
+    """Describe what an apply did; ``set_aside`` counts records that are skipped from now on."""
     return {
         "run": report.run,
         "counters": {name: dict(counted) for name, counted in report.counters.items()},
@@ -164,6 +167,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "set_aside": report.set_aside,
         "exit_code": int(report.exit_code),
     }
 

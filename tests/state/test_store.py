@@ -29,7 +29,8 @@ def test_the_state_is_private_and_attached_for_reading_only(tmp_path: Path) -> N
     path = tmp_path / "state.duckdb"
     with held(path, "apply") as store:
         with store.opened() as state:
-            assert runs.begin(state, "apply") == 1
+            assert runs.begin(state, runs.Beginning(command="apply")).number == 1
+            runs.move_on(state)
         assert path.stat().st_mode & 0o777 == 0o600
         with duckdb.connect() as connection:
             store.attach(connection)

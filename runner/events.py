@@ -21,7 +21,8 @@ class RunEnded:
     """A run is over; ``message`` says why it did not come to its end, empty where it did.
 
     ``counters`` are by mapping, ``requests`` by system, ``open_errors`` by mapping and whether they
-    are set aside (``failing`` or ``skipped``).
+    are set aside (``failing`` or ``skipped``). ``succeeded`` is when a run last did all it had to,
+    in seconds since 1970; ``None``: none did that is remembered.
     """
 
     run: int
@@ -31,6 +32,7 @@ class RunEnded:
     counters: Mapping[str, Mapping[str, int]]
     requests: Mapping[str, int]
     open_errors: Mapping[str, Mapping[str, int]]
+    succeeded: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

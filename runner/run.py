@@ -190,18 +190,23 @@ def end(
             counters=ending.counters,
             requests=ending.requests,
             open_errors=still,
+            succeeded=runs.succeeded(state),
         )
     )
 
 
 @contextmanager
 def recorded(
-    project: Project, store: Store, beginning: runs.Beginning, tell: Tell
-) -> Iterator[runs.Running]:
+    project: Project, store: Store, beginning: runs.Beginning | None, tell: Tell
+) -> Iterator[runs.Running | None]:
     """Keep a run in the history from its first moment on, however it ends.
 
-    ``carry_out`` ends it; what never came to that ends here, in the words of its error.
+    ``carry_out`` ends it; what never came to that ends here, in the words of its error. Without a
+    beginning nothing is kept.
     """
+    if beginning is None:
+        yield None
+        return
     with store.opened() as state:
         running = runs.begin(state, beginning)
     tell(

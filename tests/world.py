@@ -196,9 +196,7 @@ class World:
             if out:
                 made.save(out)
             told = document.of_plan(made)
-            report = run.found(made.header)
-            if write and not run.nothing_to_do(made):
-                report = await run.carry_out(session, made)
+            report = await run.carry_out(session, made) if write else run.found(made.header)
         return Told(
             document=told,
             exit_code=report.exit_code,

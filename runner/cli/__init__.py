@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,15 @@ import typer
 
 from runner import __version__
 from runner.cli import cases, couple, errors, history, ping, project, serve, walk
+from runner.cli.console import Manner, speak
+
+
+class LogFormat(StrEnum):
+    """How events are written for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 app = typer.Typer(
     name="sync-run",
@@ -38,6 +48,25 @@ def common(
     environment: Annotated[
         str, typer.Option("--env", help="Read sync.ENV.yaml on top of sync.yaml.", metavar="ENV")
     ] = "",
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            envvar="SYNC_RUN_LOG_FORMAT",
+            help="What is told on stderr: lines for programs, one an event.",
+            show_default=False,
+        ),
+    ] = None,
+    log_values: Annotated[  # noqa: FBT002 - an option, as those below
+        bool,
+        typer.Option(
+            "--log-values",
+            envvar="SYNC_RUN_LOG_VALUES",
+            help="Log what records hold, too: labels, causes. It may be personal data.",
+        ),
+    ] = False,
+    quiet: Annotated[  # noqa: FBT002
+        bool, typer.Option("--quiet", "-q", help="Tell nothing on stderr but what went wrong.")
+    ] = False,
     version: Annotated[  # noqa: ARG001, FBT002 - handled by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -49,6 +78,7 @@ def common(
     sync-run plan                  what would change
     sync-run apply                 make it so
     """
+    speak(Manner(form=log_format or "", values=log_values, quiet=quiet))
     context.obj = walk.Where(folder, environment)
 
 

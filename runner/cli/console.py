@@ -7,6 +7,9 @@ import sys
 import tempfile
 import traceback
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +18,7 @@ import typer
 from runner import __version__
 from runner.errors import ConfigError, ExitCode, RunnerError, cause
 from runner.events import Event, Recovered, RowsRead, WritesDone
+from runner.views import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +34,53 @@ def asks() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def say(text: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a command speaks on stderr: for people, or in lines for programs.
+
+    ``form`` is ``text`` or ``json``, empty for people; ``values``: programs are told what records
+    hold, too. ``quiet``: nothing but warnings and errors.
+    """
+
+    form: str = ""
+    values: bool = False
+    quiet: bool = False
+
+
+_FOR_PEOPLE = Manner()
+_MANNER: ContextVar[Manner] = ContextVar("manner", default=_FOR_PEOPLE)
+
+
+def speak(manner: Manner) -> None:
+    """Speak in that manner for the rest of the command."""
+    _MANNER.set(manner)
+
+
+def say(text: str, *, level: str = log.INFO) -> None:
     """Say something that is not the result."""
-    typer.echo(text, err=True)
+    if _MANNER.get().form:
+        _write(log.Entry(level=level, event="message", told={"message": text.strip()}))
+    elif level != log.INFO or not _MANNER.get().quiet:
+        typer.echo(text, err=True)
+
+
+def _write(entry: log.Entry) -> None:
+    manner = _MANNER.get()
+    if entry.level != log.INFO or not manner.quiet:
+        line = log.as_json if manner.form == "json" else log.as_text
+        typer.echo(line(entry, datetime.now(UTC)), err=True)
 
 
 def tell(event: Event) -> None:
     """Show progress: on a terminal one line that is written over, in a log the ends alone."""
+    manner = _MANNER.get()
+    if manner.form:
+        entry = log.entry(event, values=manner.values)
+        if entry is not None:
+            _write(entry)
+        return
+    if manner.quiet:
+        return
     match event:
         case Recovered(mapping=mapping, key=key, what=what):
             say(f"{mapping} {key}: the interrupted create was {what}")
@@ -75,9 +119,9 @@ def words_for_errors() -> Iterator[None]:
 
 def _tell_error(error: RunnerError) -> NoReturn:
     for line in error.problems if isinstance(error, ConfigError) else (error,):
-        say(f"error: {line}")
+        say(f"error: {line}", level=log.ERROR)
     if error.hint:
-        say(f"  hint: {error.hint}")
+        say(f"  hint: {error.hint}", level=log.ERROR)
     raise typer.Exit(error.exit_code) from error
 
 
@@ -85,7 +129,7 @@ def _fault(error: BaseException) -> NoReturn:
     """Say that this is our fault, and keep the details where they can be sent in."""
     details = "".join(traceback.format_exception(error))
     handle, name = tempfile.mkstemp(prefix="sync-run-fault-", suffix=".log")
-    with os.fdopen(handle, "w") as log:
-        log.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
-    say(f"error: a fault in sync-run itself; the details are in {Path(name)}")
+    with os.fdopen(handle, "w") as file:
+        file.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
+    say(f"error: a fault in sync-run itself; the details are in {Path(name)}", level=log.ERROR)
     raise typer.Exit(ExitCode.FAULT) from error

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import colour, say, words_for_errors
+from runner.cli.walk import Full, Json, Metrics, choose, the_project
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
     from runner.model import Project
     from runner.state.errors import OpenError
 
-Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Name = Annotated[str, typer.Argument(metavar="MAPPING", help="The mapping.")]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of either record.")]
 
@@ -37,7 +37,6 @@ def errors(
     sync-run errors customers --json
     """
     with words_for_errors():
-        from runner.cli.walk import choose, the_project
         from runner.state import errors as state_errors
         from runner.state import history
         from runner.views import document
@@ -62,7 +61,8 @@ def retry(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
-    full: Annotated[bool, typer.Option("--full", help="Show every action.")] = False,
+    full: Full = False,
+    metrics: Metrics = None,
 ) -> None:
     r"""Try failed and skipped records again: forget how often they failed, apply their mappings.
 
@@ -75,14 +75,19 @@ def retry(
     with words_for_errors():
         from runner.cli import walk
 
-        project = walk.the_project(context)
-        walk.choose(project, [name] if name else [])
+        project = the_project(context)
+        choose(project, [name] if name else [])
         names = _taken_up(project, name, keys or [])
         if not names:
             typer.echo("No open errors.")
             return
         options = walk.ApplyOptions(
-            saved=None, yes=yes or as_json, as_json=as_json, full=full, command="retry"
+            saved=None,
+            yes=yes or as_json,
+            as_json=as_json,
+            full=full,
+            command="retry",
+            metrics=metrics,
         )
         raise typer.Exit(asyncio.run(walk.carried(project, names, options)))
 
@@ -94,7 +99,6 @@ def skip(context: typer.Context, name: Name, key: Key) -> None:
     sync-run skip customers 10000
     """
     with words_for_errors():
-        from runner.cli.walk import choose, the_project
         from runner.state import couplings, held, runs
         from runner.state import errors as state_errors
 
@@ -117,8 +121,6 @@ def unskip(context: typer.Context, name: Name, key: Key) -> None:
     sync-run unskip customers 10000
     """
     with words_for_errors():
-        from runner.cli.walk import choose, the_project
-
         project = the_project(context)
         choose(project, [name])
         _taken_up(project, name, [key])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import colour, words_for_errors
+from runner.cli.walk import Json, the_project
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Document = dict[str, Any]
 
 
@@ -38,7 +38,6 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     with words_for_errors():
-        from runner.cli.walk import the_project
         from runner.state import history
         from runner.views import document
         from runner.views import history as view
@@ -65,7 +64,6 @@ def show(
     sync-run runs show 12 --full
     """
     with words_for_errors():
-        from runner.cli.walk import the_project
         from runner.views import document
         from runner.views import history as view
 
@@ -92,7 +90,6 @@ def purge(
     sync-run runs purge --older 30
     """
     with words_for_errors():
-        from runner.cli.walk import the_project
         from runner.state import held, runs
         from runner.views.text import plural
 

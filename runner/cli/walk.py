@@ -47,7 +47,7 @@ class PlanOptions:
 class ApplyOptions:
     """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now.
 
-    ``command`` is what the run is called in the history.
+    ``command`` is what the run is called in the history, ``metrics`` where its figures go.
     """
 
     saved: Path | None
@@ -55,6 +55,7 @@ class ApplyOptions:
     as_json: bool
     full: bool
     command: str = "apply"
+    metrics: Path | None = None
 
 
 Names = Annotated[
@@ -63,6 +64,10 @@ Names = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the run's figures there, for Prometheus."),
+]
 
 
 def validate(
@@ -137,6 +142,7 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    metrics: Metrics = None,
 ) -> None:
     r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
 
@@ -151,7 +157,9 @@ def apply(
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         chosen = choose(project, [] if saved else names or [])
-        options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
+        options = ApplyOptions(
+            saved=saved, yes=yes or as_json, as_json=as_json, full=full, metrics=metrics
+        )
         raise typer.Exit(asyncio.run(carried(project, chosen, options)))
 
 
@@ -205,7 +213,10 @@ async def carried(project: Project, chosen: Sequence[str], options: ApplyOptions
         () if len(chosen) == len(project.mappings) else chosen,
         mode="saved plan" if options.saved else "full",
     )
-    async with session(project, options.command, tell, beginning=beginning) as opened:
+    figures = options.metrics
+    async with session(
+        project, options.command, tell, beginning=beginning, figures=figures
+    ) as opened:
         with run_file() as file:
             if options.saved:
                 return await _carried_out(opened, saved(options.saved), options)
@@ -231,7 +242,7 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
-    elif changes:
+    elif changes or report.set_aside:
         typer.echo(text.report(told, colour=colour()))
     return report.exit_code
 

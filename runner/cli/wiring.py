@@ -6,7 +6,7 @@ import getpass
 import os
 import platform
 import re
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import httpx
 
 from runner import run, sandbox
 from runner.cli.console import say
+from runner.cli.listening import listening
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.secret import Secret
@@ -40,6 +41,7 @@ from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -80,24 +82,30 @@ async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
 
 @asynccontextmanager
 async def session(
-    project: Project, command: str, tell: Tell, *, beginning: Beginning | None = None
+    project: Project,
+    command: str,
+    tell: Tell,
+    *,
+    beginning: Beginning | None = None,
+    figures: Path | None = None,
 ) -> AsyncIterator[run.Session]:
     """Hold the state, connect, compile: everything that planning and applying need.
 
-    ``beginning``: what is done is a run that the history keeps, from here on.
+    ``beginning``: what is done is a run that the history keeps, from here on. ``figures`` is a file
+    for its metrics that goes before that of ``sync.yaml``.
     """
-    with held(project.state, command) as store, ExitStack() as stack:
-        running = None
-        if beginning is not None:
-            recorded = run.recorded(project, store, beginning, tell)
-            running = stack.enter_context(recorded)
+    with (
+        held(project.state, command) as store,
+        listening(project, tell, figures) as told,
+        run.recorded(project, store, beginning, told) as running,
+    ):
         async with connected(project) as connectors:
             yield run.Session(
                 project=project,
                 connectors=connectors,
                 mappings=await run.compiled(project, connectors),
                 store=store,
-                tell=tell if running is None else both(running.hear, tell),
+                tell=told if running is None else both(running.hear, told),
                 running=running,
             )
 

@@ -124,11 +124,20 @@ def end(connection: duckdb.DuckDBPyConnection, running: Running, ending: Ending)
     return bool(ended)
 
 
+def succeeded(connection: duckdb.DuckDBPyConnection) -> float | None:
+    """Return when a run last ended well, in seconds since 1970; ``None`` where none is known."""
+    [(when,)] = connection.execute(
+        "SELECT epoch(max(ended)) FROM state.main.run WHERE exit_code = 0"
+    ).fetchall()
+    return None if when is None else float(when)
+
+
 def purge(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> int:
     """Forget the runs that began longer ago, with all that is kept of them; return how many.
 
     What is still needed stays, whatever its age: the last run, the last one that wrote (it can be
-    undone), runs over which an error is open, and those with writes of unknown outcome.
+    undone), the last that went well, runs over which an error is open, and those with writes of
+    unknown outcome.
     """
     connection.execute("BEGIN")
     connection.execute(
@@ -136,6 +145,7 @@ def purge(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> int:
         SELECT id FROM state.main.run WHERE started < current_localtimestamp() - ?
             AND id <> (SELECT max(id) FROM state.main.run)
         EXCEPT SELECT max(run) FROM state.main.journal WHERE outcome = 'written'
+        EXCEPT SELECT max(id) FROM state.main.run WHERE exit_code = 0
         EXCEPT SELECT run FROM state.main.journal WHERE outcome IS NULL
         EXCEPT SELECT first_run FROM state.main.open_error
         EXCEPT SELECT last_run FROM state.main.open_error""",

@@ -184,7 +184,7 @@ def end(
     tell(
         RunEnded(
             run=running.number,
-            exit_code=ending.exit_code,
+            exit_code=int(ending.exit_code),
             message=ending.message,
             seconds=monotonic() - running.began,
             counters=ending.counters,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner import run
 from runner.connectors.records import Records
+from runner.events import both
 from runner.model import (
     RECORDS,
     Arrival,
@@ -24,6 +26,7 @@ from runner.model import (
 )
 from runner.plan import Kind, run_file
 from runner.state import held
+from runner.state.runs import Beginning
 from runner.views import document
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from runner.connectors.protocol import Connector
     from runner.errors import ExitCode
+    from runner.events import Event
     from runner.views.document import Document
 
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
@@ -152,12 +156,13 @@ class Told:
 
 @dataclass(slots=True)
 class World:
-    """Two systems and the project that keeps them the same."""
+    """Two systems and the project that keeps them the same; ``heard`` is what was told so far."""
 
     folder: Path
     shop: Fake
     desk: Fake
     mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
+    heard: list[Event] = dataclasses.field(default_factory=list)
 
     @property
     def project(self) -> Project:
@@ -182,13 +187,19 @@ class World:
         connectors |= {RECORDS: Records(own)} if own else {}
         mappings = await run.compiled(self.project, connectors)
         chosen = tuple(names) or tuple(m.name for m in mappings)
-        with held(self.project.state, "test") as store, run_file() as file:
+        beginning = Beginning(command="apply", mappings=tuple(names)) if write else None
+        with (
+            held(self.project.state, "test") as store,
+            run.recorded(self.project, store, beginning, self.heard.append) as running,
+            run_file() as file,
+        ):
             session = run.Session(
                 project=self.project,
                 connectors=connectors,
                 mappings=mappings,
                 store=store,
-                tell=lambda _: None,
+                tell=both(running.hear, self.heard.append) if running else self.heard.append,
+                running=running,
             )
             if write:
                 await run.settle_interrupted(session)

@@ -11,6 +11,7 @@ from runner.cli.console import say
 from runner.cli.telemetry import exported
 from runner.events import RunEnded, both
 from runner.views import metrics
+from runner.views.log import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,6 @@ def _written(project: Project, path: Path) -> Tell:
             half.replace(path)
         except OSError as error:
             half.unlink(missing_ok=True)
-            say(f"note: the metrics cannot be written to {path}: {error.strerror}")
+            say(f"note: the metrics cannot be written to {path}: {error.strerror}", level=WARNING)
 
     return tell

@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runner import __version__
 from runner.cli.console import say
 from runner.events import PhaseDone, RecordFailed, RunBegan, RunEnded
+from runner.views.log import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,10 +53,12 @@ def exported() -> Iterator[Tell | None]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        say(f"note: {variable} is set, and OpenTelemetry is not installed")
-        say("  hint: `pip install 'sync-run[otel]'`; or set OTEL_SDK_DISABLED=true")
+        say(f"note: {variable} is set, and OpenTelemetry is not installed", level=WARNING)
+        hint = "`pip install 'sync-run[otel]'`, or set OTEL_SDK_DISABLED=true"
+        say(f"  hint: {hint}", level=WARNING)
         yield None
         return
+    _ours(logging.getLogger("opentelemetry"))
     service = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or "sync-run"}
     resource = Resource.create({**service, "service.version": __version__})
     traces, readers = TracerProvider(resource=resource), []
@@ -68,6 +72,16 @@ def exported() -> Iterator[Tell | None]:
     finally:
         traces.shutdown()
         metrics.shutdown()
+
+
+def _ours(logger: logging.Logger) -> None:
+    """Let the library say what went wrong as we do: once it has, and not that it tries again."""
+    logger.handlers, logger.propagate = [_Said(logging.ERROR)], False
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"note: OpenTelemetry: {record.getMessage()}", level=WARNING)
 
 
 class Telemetry:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import ExitCode, SystemUnavailableError
+from runner.errors import ExitCode, GuardError, SystemUnavailableError
 from runner.plan import Kind
 from runner.state import errors, held, history, runs
-from runner.wire import Drifted, Outcome, Rejected, Write
+from runner.wire import Drifted, Outcome, Rejected, Write, WriteKind
 from tests.world import AGENTS, CUSTOMERS, TO_RIGHT, World, field, world
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runner.state.errors import OpenError
     from tests.world import Told
 
@@ -264,6 +266,79 @@ def test_a_run_that_found_nothing_to_do_stands_in_the_history(small: World) -> N
     found = last(small)
     assert (found.run, found.state, found.exit_code, found.message) == (2, "ended", 0, None)
     assert found.counters["unchanged"] == 1
+
+
+@pytest.mark.parametrize("moment", ["reading", "writing"])
+def test_a_killed_run_is_told_as_one_that_never_ended(tmp_path: Path, moment: str) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from tests.apply.test_history import PLAIN
+from tests.world import world
+
+def die(*_):
+    os._exit(9)
+
+made = world(Path({str(tmp_path)!r}), PLAIN)
+made.shop.put("Customer", "10", Name="Alpha", Phone="1")
+made.apply()
+made.shop.put("Customer", "10", Phone="2")
+made.desk.{"pages" if moment == "reading" else "fails"} = die
+made.apply()
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, cwd=Path.cwd())
+    assert done.returncode == 9
+    made = world(tmp_path, PLAIN)
+    found = last(made)
+    assert (found.run, found.state, found.exit_code, found.ended) == (2, "lost", None, None)
+    assert found.counters == ({} if moment == "reading" else {"open": 1})
+    with held(made.project.state, "apply"):
+        assert last(made).state == "running"
+    with pytest.raises(GuardError):
+        made.apply()  # these systems are empty
+    with history.opened(made.project.state) as state:
+        found_all = history.runs(state, made.project.state, limit=None)
+    assert [(r.state, r.exit_code) for r in found_all] == [
+        ("ended", 4),
+        ("lost", None),
+        ("ended", 0),
+    ]
+
+
+def test_an_error_on_the_way_ends_a_run_in_its_words(
+    small: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise SystemUnavailableError("desk", "it did not answer")
+
+    monkeypatch.setattr(small.desk, "pages", away)
+    with pytest.raises(ExceptionGroup):
+        small.apply()
+    found = last(small)
+    assert (found.state, found.exit_code, found.message) == ("ended", 1, "desk: it did not answer")
+    assert found.counters == {}
+
+
+def test_old_runs_are_forgotten_but_what_is_needed_stays(small: World) -> None:
+    small.desk.fails = lambda write: (
+        None if write.kind is WriteKind.CREATE else Rejected(code="7", message="locked")
+    )
+    small.shop.put("Customer", "10", Phone="2")
+    small.apply()  # run 2 meets an error, which stays open
+    small.apply()
+    small.shop.put("Customer", "20", Name="Beta")
+    for _ in range(4):
+        small.apply()  # run 4 is the last that wrote, run 7 the last that saw the error
+    with held(small.project.state, "test") as store, store.opened() as state:
+        state.execute("UPDATE state.main.run SET started = started - INTERVAL 10 DAY")
+        assert runs.purge(state, timedelta(days=11)) == 0
+        assert runs.purge(state, timedelta(days=9)) == 4
+        kept = state.execute("SELECT id FROM state.main.run ORDER BY id").fetchall()
+        assert kept == [(2,), (4,), (7,)]
+        for table in ("job", "timing", "finding", "journal"):
+            left = state.execute(f"SELECT DISTINCT run FROM state.main.{table}").fetchall()
+            assert {run for (run,) in left} <= {2, 4, 7}
+        assert runs.begin(state, runs.Beginning(command="apply")).number == 8
 
 
 def test_nothing_to_do_leaves_saved_plans_as_good_as_they_were(small: World) -> None:

@@ -132,6 +132,8 @@ def _taken_up(project: Project, name: str | None, keys: list[str]) -> tuple[str,
     from runner.state import errors as state_errors
     from runner.state import held, runs
 
+    if not project.state.exists() and not keys:
+        return ()
     with held(project.state, "retry") as store, store.opened() as state:
         for key in keys:
             if not state_errors.find(state, name or "", key):

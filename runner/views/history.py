@@ -89,7 +89,7 @@ def errors(document: Document, *, colour: bool = False) -> str:
         if error["skipped"]:
             lines.append(f"    {paint('skipped', '35')}: `{error['command']}` takes it up again")
     skipped = sum(error["skipped"] for error in document["errors"])
-    more = f", {skipped} of them set aside" if skipped else ""
+    more = f", {skipped} set aside" if skipped else ""
     lines.append(paint(f"{plural(len(document['errors']), 'record')}{more}.", "1"))
     return "\n".join(lines)
 

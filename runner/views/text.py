@@ -98,7 +98,7 @@ def report(document: Document, *, colour: bool = False) -> str:
     if document["set_aside"]:
         failed = plural(document["set_aside"], "record")
         lines.append(f"{failed} failed once too often in the same way, to be skipped from now on")
-        lines.append("  hint: `sync-run errors` lists them, `sync-run retry` tries them again")
+        lines.append("  hint: `sync-run errors` lists them, `sync-run retry` takes them up again")
     if document["stopped"]:
         lines.append(f"Stopped: {document['stopped']}")
         lines.append("  hint: run `sync-run apply` again; it goes on where this one stopped")

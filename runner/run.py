@@ -176,11 +176,11 @@ def end(
     if project.keep is not None:
         runs.purge(state, project.keep)
     rules = {mapping.name: mapping for mapping in project.mappings}
+    errors.forget_others(state, tuple(rules))
     still: dict[str, dict[str, int]] = {name: {"failing": 0, "skipped": 0} for name in rules}
     for name, kind, attempts, by_hand, n in errors.counted(state):
-        if name in rules:
-            aside = by_hand or rules[name].sets_aside(kind, attempts)
-            still[name]["skipped" if aside else "failing"] += n
+        aside = by_hand or rules[name].sets_aside(kind, attempts)
+        still[name]["skipped" if aside else "failing"] += n
     tell(
         RunEnded(
             run=running.number,

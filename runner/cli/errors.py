@@ -38,13 +38,13 @@ def errors(
     """
     with words_for_errors():
         from runner.state import errors as state_errors
-        from runner.state import history
+        from runner.state import readable
         from runner.views import document
         from runner.views import history as view
 
         project = the_project(context)
         choose(project, [name] if name else [])
-        with history.opened(project.state) as state:
+        with readable(project.state) as state:
             found = state_errors.find(state, name or "")
         told = {"version": document.VERSION, "errors": [_told(project, e) for e in found]}
         typer.echo(document.encoded(told) if as_json else view.errors(told, colour=colour()))
@@ -105,11 +105,10 @@ def skip(context: typer.Context, name: Name, key: Key) -> None:
         project = the_project(context)
         choose(project, [name])
         with held(project.state, "skip") as store, store.opened() as state:
-            known = [k for pair in couplings.find(state, name, key) for k in pair]
-            failing = state_errors.find(state, name, key)
-            state_errors.skip(state, name, tuple(dict.fromkeys([key, *known])))
+            known = couplings.find(state, name, key) or state_errors.find(state, name, key)
+            state_errors.skip(state, name, key)
             runs.move_on(state)
-        if not known and not failing:
+        if not known:
             say(f"note: '{key}' is not coupled in {name}: it rests once a run meets it")
         typer.echo(f"{name} {key} is set aside; `sync-run unskip {name} {key}` takes it up again.")
 

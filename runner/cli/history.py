@@ -38,12 +38,12 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     with words_for_errors():
-        from runner.state import history
+        from runner.state import history, readable
         from runner.views import document
         from runner.views import history as view
 
         project = the_project(context)
-        with history.opened(project.state) as state:
+        with readable(project.state) as state:
             found = history.runs(state, project.state, limit=limit)
         told = {"version": document.VERSION, "runs": [plain(asdict(run)) for run in found]}
         typer.echo(document.encoded(told) if as_json else view.runs(told, colour=colour()))
@@ -104,10 +104,10 @@ def purge(
 
 
 def _run(project: Project, number: int) -> Document:
-    from runner.state import history
+    from runner.state import history, readable
     from runner.views import document
 
-    with history.opened(project.state) as state:
+    with readable(project.state) as state:
         found = history.runs(state, project.state, limit=1, run=number)
         if not found:
             raise RunnerError(f"there is no run {number}", hint="`sync-run runs` lists them")

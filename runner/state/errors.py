@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import duckdb
@@ -14,6 +15,7 @@ _SAME = """e.mapping = f.mapping AND e.left_key IS NOT DISTINCT FROM f.left_key
     AND e.right_key IS NOT DISTINCT FROM f.right_key"""
 _BY_HAND = """EXISTS (SELECT 1 FROM state.main.skipped s WHERE s.mapping = e.mapping
                 AND (s."key" = e.left_key OR s."key" = e.right_key))"""
+_CHOSEN = """mapping = $mapping AND ($key = '' OR left_key = $key OR right_key = $key)"""
 _SHARED = "mapping, kind, left_key, right_key, label, field, reason, hint, signature"
 
 
@@ -125,6 +127,13 @@ def counted(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, str, int,
     return tuple((str(m), str(kind), int(a), bool(hand), int(n)) for m, kind, a, hand, n in rows)
 
 
+def forget_others(connection: duckdb.DuckDBPyConnection, mappings: Sequence[str]) -> None:
+    """Close what is open of mappings that are no more: no run will ever look at it."""
+    connection.execute(
+        "DELETE FROM state.main.open_error WHERE NOT list_contains(?, mapping)", [list(mappings)]
+    )
+
+
 def take_up(connection: duckdb.DuckDBPyConnection, mapping: str, key: str = "") -> int:
     """Let the next run try again, as if nothing had failed before; return how many records.
 
@@ -141,14 +150,13 @@ def take_up(connection: duckdb.DuckDBPyConnection, mapping: str, key: str = "") 
     return int(found) + (unskip(connection, mapping, key) if key else 0)
 
 
-def skip(connection: duckdb.DuckDBPyConnection, mapping: str, keys: tuple[str, ...]) -> None:
-    """Set a record aside until a person takes it up again; ``keys`` are all it is known by."""
-    for key in keys:
-        connection.execute(
-            """INSERT INTO state.main.skipped VALUES (?, ?, current_localtimestamp())
-            ON CONFLICT DO NOTHING""",
-            [mapping, key],
-        )
+def skip(connection: duckdb.DuckDBPyConnection, mapping: str, key: str) -> None:
+    """Set a record aside, by the key of either side, until a person takes it up again."""
+    connection.execute(
+        """INSERT INTO state.main.skipped VALUES (?, ?, current_localtimestamp())
+        ON CONFLICT DO NOTHING""",
+        [mapping, key],
+    )
 
 
 def unskip(connection: duckdb.DuckDBPyConnection, mapping: str, key: str) -> int:
@@ -162,6 +170,3 @@ def unskip(connection: duckdb.DuckDBPyConnection, mapping: str, key: str) -> int
             {"mapping": mapping, "key": key},
         ).fetchall()
     )
-
-
-_CHOSEN = """mapping = $mapping AND ($key = '' OR left_key = $key OR right_key = $key)"""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from runner.errors import RunnerError
-from runner.state.store import held, lock_of, readable
+from runner.state.store import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,25 +88,6 @@ class Written:
     message: str | None
     intended: datetime
     settled: datetime | None
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a state for reading, as ``state``; an empty one if there is none.
-
-    Raises:
-        StateHeldError: a run is writing to it just now.
-
-    """
-    if path.exists():
-        try:
-            # Its file may be of an older version; who holds it has seen to that already.
-            with held(path, "runs"):
-                pass
-        except RunnerError:
-            pass
-    with readable(path) as connection:
-        yield connection
 
 
 def runs(

@@ -104,22 +104,25 @@ def begin(connection: duckdb.DuckDBPyConnection, beginning: Beginning) -> Runnin
 
 def end(connection: duckdb.DuckDBPyConnection, running: Running, ending: Ending) -> bool:
     """End a run; return whether it had not ended before."""
-    run, jobs = running.number, ending.counters.items()
-    rows_of: tuple[tuple[str, list[list[object]]], ...] = (
-        ("job", [[run, name, counter, n] for name, told in jobs for counter, n in told.items()]),
-        ("timing", [[run, *key, seconds] for key, seconds in running.seconds.items()]),
-        ("request", [[run, system, n] for system, n in ending.requests.items()]),
-    )
+    jobs = ending.counters.items()
+    rows_of: dict[str, list[tuple[object, ...]]] = {
+        "job": [(name, counter, n) for name, told in jobs for counter, n in told.items()],
+        "timing": [(*key, seconds) for key, seconds in running.seconds.items()],
+        "request": list(ending.requests.items()),
+    }
     connection.execute("BEGIN")
     ended = connection.execute(
         """UPDATE state.main.run SET ended = current_localtimestamp(), exit_code = ?,
             message = nullif(?, '') WHERE id = ? AND ended IS NULL RETURNING id""",
-        [ending.exit_code, ending.message, run],
+        [ending.exit_code, ending.message, running.number],
     ).fetchall()
-    for table, rows in rows_of if ended else ():
+    for table, rows in rows_of.items() if ended else ():
         if rows:
-            marks = ", ".join("?" for _ in rows[0])
-            connection.executemany(f"INSERT INTO state.main.{table} VALUES ({marks})", rows)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            told = ", ".join("unnest(?)" for _ in columns)
+            connection.execute(
+                f"INSERT INTO state.main.{table} SELECT ?, {told}", [running.number, *columns]
+            )
     connection.execute("COMMIT")
     return bool(ended)
 
@@ -151,10 +154,10 @@ def purge(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> int:
         EXCEPT SELECT last_run FROM state.main.open_error""",
         [keep],
     )
-    for table in ("job", "timing", "request", "finding", "journal"):
+    [(forgotten,)] = connection.execute("SELECT count(*) FROM past").fetchall()
+    for table in ("job", "timing", "request", "finding", "journal") if forgotten else ():
         connection.execute(f"DELETE FROM state.main.{table} WHERE run IN (SELECT id FROM past)")
     connection.execute("DELETE FROM state.main.run WHERE id IN (SELECT id FROM past)")
-    [(forgotten,)] = connection.execute("SELECT count(*) FROM past").fetchall()
     connection.execute("DROP TABLE past")
     connection.execute("COMMIT")
     return int(forgotten)

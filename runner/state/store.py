@@ -109,15 +109,22 @@ def lock_of(path: Path) -> Path:
 
 @contextmanager
 def readable(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a state as ``state``, for reading only, without holding it.
+    """Open a state as ``state``, for reading only, without holding it; an empty one for none.
 
     Raises:
         StateHeldError: a run is writing to it at this moment.
+        StateUnusableError: it is damaged, or was written by a newer version.
 
     """
     with _translated(path), duckdb.connect() as connection:
         connection.execute(SETTINGS)
-        Store(path).attach(connection)
+        store = Store(path)
+        store.attach(connection)
+        if _version(connection) != VERSION:
+            connection.execute("DETACH state")
+            with held(path, "runs"):  # which brings the file up to this version
+                pass
+            store.attach(connection)
         yield connection
 
 
@@ -129,16 +136,20 @@ def _held_by(holder: Path) -> str:
         return "another process"
 
 
-def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
     [(known,)] = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'state' AND table_name = 'meta'"
     ).fetchall()
-    version = 0
-    if known:
-        [(told,)] = connection.execute(
-            'SELECT "value" FROM meta WHERE "key" = \'version\''
-        ).fetchall()
-        version = int(told)
+    if not known:
+        return 0
+    [(told,)] = connection.execute(
+        'SELECT "value" FROM state.main.meta WHERE "key" = \'version\''
+    ).fetchall()
+    return int(told)
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    version = _version(connection)
     if version > VERSION:
         raise StateUnusableError(
             f"the state is of version {version}; this sync-run knows version {VERSION}",

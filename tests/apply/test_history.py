@@ -13,7 +13,7 @@ import pytest
 
 from runner.errors import ExitCode, GuardError, SystemUnavailableError
 from runner.plan import Kind
-from runner.state import errors, held, history, runs
+from runner.state import errors, held, history, readable, runs
 from runner.wire import Drifted, Outcome, Rejected, Write, WriteKind
 from tests.world import AGENTS, CUSTOMERS, TO_RIGHT, World, field, world
 
@@ -45,12 +45,12 @@ def key(made: World) -> str:
 
 
 def still(made: World) -> tuple[OpenError, ...]:
-    with history.opened(made.project.state) as state:
+    with readable(made.project.state) as state:
         return errors.find(state)
 
 
 def last(made: World) -> history.Run:
-    with history.opened(made.project.state) as state:
+    with readable(made.project.state) as state:
         (found,) = history.runs(state, made.project.state, limit=1)
     return found
 
@@ -206,8 +206,8 @@ def test_a_record_set_aside_by_hand_is_neither_written_nor_forgotten(small: Worl
     small.shop.put("Customer", "10", Phone="2", Name="Alpha Ltd")
     small.shop.put("Customer", "20", Name="Beta")
     with held(small.project.state, "test") as store, store.opened() as state:
-        errors.skip(state, "customers", ("10",))
-        errors.skip(state, "customers", ("20",))
+        errors.skip(state, "customers", "10")
+        errors.skip(state, "customers", "20")
     told = small.apply()
     assert seen(told) == (0, 2, ExitCode.DONE)
     assert small.desk.rows["accounts"][key(small)]["phone"] == "1"
@@ -231,6 +231,15 @@ def test_a_deleted_record_takes_its_error_along(small: World) -> None:
     small.shop.remove("Customer", "20")
     small.apply()
     assert still(small) == ()
+
+
+def test_a_mapping_that_is_no_more_has_no_errors(small: World) -> None:
+    clash(small)
+    small.apply()
+    assert len(still(small)) == 1
+    small.mappings = (replace(PLAIN, name="clients"),)
+    small.apply()
+    assert [error.mapping for error in still(small)] == []
 
 
 def test_a_run_of_other_mappings_closes_nothing(tmp_path: Path) -> None:
@@ -296,7 +305,7 @@ made.apply()
         assert last(made).state == "running"
     with pytest.raises(GuardError):
         made.apply()  # these systems are empty
-    with history.opened(made.project.state) as state:
+    with readable(made.project.state) as state:
         found_all = history.runs(state, made.project.state, limit=None)
     assert [(r.state, r.exit_code) for r in found_all] == [
         ("ended", 4),

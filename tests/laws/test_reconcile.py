@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.plan import Kind
-from runner.state import errors, history
+from runner.state import errors, history, readable
 from runner.wire import Drifted, Rejected
 from tests.apply.test_history import PLAIN
 from tests.world import World, world
@@ -64,7 +64,7 @@ def refusing(made: World, told: dict[str, str]) -> None:
 
 def reconciled(made: World, told: Told) -> None:
     path = made.project.state
-    with history.opened(path) as state:
+    with readable(path) as state:
         (run,) = history.runs(state, path, limit=1)
         (job,) = history.jobs(state, run.run)
         findings = history.findings(state, run.run)

@@ -67,8 +67,8 @@ def show(
         from runner.views import document
         from runner.views import history as view
 
-        told = _run(the_project(context), number)
-        shown = None if full else view.SHOWN
+        shown = None if full or as_json else view.SHOWN
+        told = _run(the_project(context), number, shown)
         drawn = document.encoded(told) if as_json else view.run(told, shown=shown, colour=colour())
         typer.echo(drawn)
 
@@ -103,7 +103,7 @@ def purge(
         typer.echo(f"{plural(forgotten, 'run')} forgotten.")
 
 
-def _run(project: Project, number: int) -> Document:
+def _run(project: Project, number: int, limit: int | None) -> Document:
     from runner.state import history, readable
     from runner.views import document
 
@@ -113,12 +113,14 @@ def _run(project: Project, number: int) -> Document:
             raise RunnerError(f"there is no run {number}", hint="`sync-run runs` lists them")
         about = plain(asdict(found[0])) | {"requests": history.requests(state, number)}
         jobs = [asdict(job) for job in history.jobs(state, number)]
-        findings = [keyed(project, asdict(f)) for f in history.findings(state, number)]
-        writes = [_written(project, write) for write in history.writes(state, number)]
+        findings = [keyed(project, asdict(f)) for f in history.findings(state, number, limit=limit)]
+        writes = [_written(project, write) for write in history.writes(state, number, limit=limit)]
+        totals = history.totals(state, number)
     return {
         "version": document.VERSION,
         "run": about,
         "jobs": jobs,
+        "totals": totals,
         "findings": findings,
         "writes": writes,
     }

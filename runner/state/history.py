@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_PAGE = 2_000
+_JOURNALED = """SELECT run, mapping,
+    CASE WHEN coalesce(outcome, 'compared') = 'compared' THEN 'open'
+        WHEN outcome NOT IN ('written', 'found') THEN 'failed'
+        WHEN kind = 'create' THEN 'inserted' WHEN kind = 'update' THEN 'modified'
+        ELSE 'deleted' END AS counter, count(*) AS n
+FROM state.main.journal WHERE coalesce(outcome, '') <> 'not done' GROUP BY ALL"""
+"""What a run did, counted by the journal: for one that never came to count it itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run. Instants are UTC, ``seconds`` are ``None`` where it never ended.
@@ -155,24 +165,43 @@ def jobs(connection: duckdb.DuckDBPyConnection, run: int) -> tuple[Job, ...]:
     )
 
 
-def findings(connection: duckdb.DuckDBPyConnection, run: int) -> tuple[Finding, ...]:
-    """Return what a run found amiss or failed to write, in the order of its plan."""
+def totals(connection: duckdb.DuckDBPyConnection, run: int) -> dict[str, dict[str, int]]:
+    """Return how many findings and writes there are of a run, by mapping."""
+    found = {}
+    for name, table in (("findings", "finding"), ("writes", "journal")):
+        rows = connection.execute(
+            f"SELECT mapping, count(*) FROM state.main.{table} WHERE run = ? GROUP BY ALL", [run]
+        ).fetchall()
+        found[name] = {str(mapping): int(n) for mapping, n in rows}
+    return found
+
+
+def findings(
+    connection: duckdb.DuckDBPyConnection, run: int, *, limit: int | None = None
+) -> tuple[Finding, ...]:
+    """Return what a run found amiss or failed to write, in the order of its plan.
+
+    At most ``limit`` a mapping; ``None``: all.
+    """
     rows = connection.execute(
-        """SELECT mapping, kind, left_key, right_key, label, field, reason, hint
-        FROM state.main.finding WHERE run = ? ORDER BY action, kind""",
-        [run],
+        f"""SELECT mapping, kind, left_key, right_key, label, field, reason, hint
+        FROM state.main.finding WHERE run = $run {_few("action, kind")} ORDER BY action, kind""",
+        {"run": run, "limit": limit},
     ).fetchall()
     names = tuple(Finding.__dataclass_fields__)
     return tuple(Finding(**dict(zip(names, row, strict=True))) for row in rows)
 
 
-def writes(connection: duckdb.DuckDBPyConnection, run: int) -> Iterator[Written]:
-    """Yield what a run wrote, and meant to write, in its order."""
+def writes(
+    connection: duckdb.DuckDBPyConnection, run: int, *, limit: int | None = None
+) -> Iterator[Written]:
+    """Yield what a run wrote, and meant to write, in its order; at most ``limit`` a mapping."""
     query = connection.execute(
-        """SELECT mapping, kind, side, entity, left_key, right_key, "key", fields, outcome, message,
-            intended, settled
-        FROM state.main.journal WHERE run = ? ORDER BY intended, action""",
-        [run],
+        f"""SELECT mapping, kind, side, entity, left_key, right_key, "key", fields, outcome,
+            message, intended, settled
+        FROM state.main.journal WHERE run = $run {_few("intended, action")}
+        ORDER BY intended, action""",
+        {"run": run, "limit": limit},
     )
     names = tuple(Written.__dataclass_fields__)
     while rows := query.fetchmany(_PAGE):
@@ -194,14 +223,9 @@ def requests(connection: duckdb.DuckDBPyConnection, run: int) -> dict[str, int]:
     return {str(system): int(n) for system, n in rows}
 
 
-_PAGE = 2_000
-_JOURNALED = """SELECT run, mapping,
-    CASE WHEN coalesce(outcome, 'compared') = 'compared' THEN 'open'
-        WHEN outcome NOT IN ('written', 'found') THEN 'failed'
-        WHEN kind = 'create' THEN 'inserted' WHEN kind = 'update' THEN 'modified'
-        ELSE 'deleted' END AS counter, count(*) AS n
-FROM state.main.journal WHERE coalesce(outcome, '') <> 'not done' GROUP BY ALL"""
-"""What a run did, counted by the journal: for one that never came to count it itself."""
+def _few(order: str) -> str:
+    return f"""QUALIFY $limit IS NULL
+        OR row_number() OVER (PARTITION BY mapping ORDER BY {order}) <= $limit"""
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, query: str, run: int) -> dict[str, Any]:

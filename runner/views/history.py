@@ -48,7 +48,8 @@ def runs(document: Document, *, colour: bool = False) -> str:
 def run(document: Document, *, shown: int | None, colour: bool = False) -> str:
     """Draw one run: how it ended, its jobs, what it found amiss, what it wrote.
 
-    ``shown``: how many findings and writes a mapping are drawn (``None``: all, field by field).
+    ``shown``: how many findings and writes a mapping the document holds (``None``: all, which are
+    drawn field by field).
     """
     paint, told = Paint(colour), document["run"]
     number = f"Run {told['run']}"
@@ -63,15 +64,12 @@ def run(document: Document, *, shown: int | None, colour: bool = False) -> str:
         lines.append(f"  sent   {asked} (requests)")
     if document["jobs"]:
         lines += ["", *_jobs(document["jobs"])]
-    by_mapping: dict[str, list[str]] = {}
-    for finding in document["findings"]:
-        by_mapping.setdefault(finding["mapping"], []).append("\n".join(_finding(finding, paint)))
-    lines += _folded("Found amiss or not written", by_mapping, shown, document)
-    written: dict[str, list[str]] = {}
-    for write in document["writes"]:
-        drawn = _write(write, paint, full=shown is None)
-        written.setdefault(write["mapping"], []).append("\n".join(drawn))
-    lines += _folded("Written", written, shown, document)
+    found = [(finding["mapping"], _finding(finding, paint)) for finding in document["findings"]]
+    lines += _folded("Found amiss or not written", found, document, "findings")
+    written = [
+        (write["mapping"], _write(write, paint, full=shown is None)) for write in document["writes"]
+    ]
+    lines += _folded("Written", written, document, "writes")
     return "\n".join(lines)
 
 
@@ -100,9 +98,11 @@ def how(run: Document) -> str:
         return f"still running (process {run['process']})" if run["process"] else "still running"
     if run["state"] == "lost":
         return "never, its process is gone"
-    if run["message"] and run["exit_code"] != 1:
-        return f"{_CODES.get(run['exit_code'], run['exit_code'])}: {run['message']}"
-    return run["message"] or _CODES.get(run["exit_code"], str(run["exit_code"]))
+    words = _CODES.get(run["exit_code"], str(run["exit_code"]))
+    if not run["message"]:
+        return words
+    first = run["message"].splitlines()[0]
+    return first if run["exit_code"] == 1 else f"{words}: {first}"
 
 
 def _ended(run: Document) -> str:
@@ -139,15 +139,17 @@ def _jobs(jobs: list[Document]) -> list[str]:
 
 
 def _folded(
-    title: str, by_mapping: dict[str, list[str]], shown: int | None, document: Document
+    title: str, blocks: list[tuple[str, list[str]]], document: Document, what: str
 ) -> list[str]:
+    """Draw blocks of lines mapping by mapping, and say how many were left out."""
+    number, totals = document["run"]["run"], document["totals"][what]
     lines: list[str] = []
-    for mapping, blocks in by_mapping.items():
-        lines += ["", f"{title} in {mapping}", *blocks[:shown]]
-        rest = len(blocks) - len(blocks[:shown])
-        if rest:
-            number = document["run"]["run"]
-            lines.append(f"  … {rest} more (`sync-run runs show {number} --full` shows them)")
+    for mapping in dict.fromkeys(mapping for mapping, _ in blocks):
+        own = [block for of, block in blocks if of == mapping]
+        lines += ["", f"{title} in {mapping}", *(line for block in own for line in block)]
+        if totals[mapping] > len(own):
+            more = f"`sync-run runs show {number} --full` shows them"
+            lines.append(f"  … {totals[mapping] - len(own)} more ({more})")
     return lines
 
 

@@ -113,7 +113,7 @@ def test_the_documents_have_their_keys(past: Quickstart) -> None:
         "seconds", "state", "exit_code", "message", "counters",
     }  # fmt: skip
     one = told(past.run("runs", "show", "1", "--json"))
-    assert set(one) == {"version", "run", "jobs", "findings", "writes"}
+    assert set(one) == {"version", "run", "jobs", "totals", "findings", "writes"}
     assert set(one["jobs"][0]) == {"mapping", "counters", "seconds", "complete"}
     assert set(one["jobs"][0]["seconds"]) == {"read", "decide", "write"}
     (write,) = one["writes"]
@@ -128,6 +128,19 @@ def test_the_documents_have_their_keys(past: Quickstart) -> None:
     (error,) = told(past.run("errors", "customers", "--json"))["errors"]
     assert error["keys"] == {"shop": "10", "desk": "a"}
     assert (error["attempts"], error["skipped"], error["by_hand"]) == (2, True, False)
+
+
+def test_many_writes_are_folded(tmp_path: Path) -> None:
+    made = laid_out(tmp_path)
+    rows = "".join(f"{n},Name {n},\n" for n in range(100, 115))
+    with (tmp_path / "shop" / "customers.csv").open("a") as file:
+        file.write(rows)
+    made.run("apply", "--yes")
+    drawn = made.run("runs", "show", "1").stdout
+    assert drawn.count("+ desk accounts") == 10
+    assert "… 6 more (`sync-run runs show 1 --full` shows them)" in drawn
+    assert made.run("runs", "show", "1", "--full").stdout.count("+ desk accounts") == 16
+    assert len(told(made.run("runs", "show", "1", "--json"))["writes"]) == 16
 
 
 def test_a_run_that_is_none_is_told(past: Quickstart) -> None:

@@ -38,11 +38,13 @@ def skipping(mapping: str, attempts: int) -> str:
             AND {attempts} > 0 AND e.attempts >= {attempts}"""
     pair = " AND ".join(f"a.{s.value}_key IS NOT DISTINCT FROM f.{s.value}_key" for s in Side)
     return f"""CREATE TABLE {table} AS
-WITH alike AS (
-    SELECT DISTINCT a.left_key, a.right_key,
-        'it failed ' || e.attempts || ' times in the same way: ' || e.reason AS reason
-    FROM {ACTION} a JOIN {OPEN_ERROR} e ON {failed} AND {signature("a")} = e.signature AND {_SAME}
-    WHERE a.mapping = {name}
+WITH failed AS MATERIALIZED (  -- few: only they are worth a signature
+    SELECT a.*, e.attempts, e.reason AS cause, e.signature
+    FROM {ACTION} a JOIN {OPEN_ERROR} e ON {failed} AND {_SAME} WHERE a.mapping = {name}
+), alike AS (
+    SELECT DISTINCT left_key, right_key,
+        'it failed ' || attempts || ' times in the same way: ' || cause AS reason
+    FROM failed WHERE {signature("failed")} = signature
 ), resting AS (
     SELECT a."id", min(a."id") OVER (PARTITION BY a.left_key, a.right_key) AS head, f.reason,
         'retry' AS command, NULL AS "key"
@@ -54,11 +56,10 @@ WITH alike AS (
         ON k.mapping = {name} AND (a.left_key = k."key" OR a.right_key = k."key")
     WHERE a.mapping = {name} AND a.kind <> 'converge'
 )
-SELECT r."id", r.head, {own}, r.reason,
-    '`sync-run ' || r.command || ' ' || {name} || ' '
-        || coalesce(r."key", a.left_key, a.right_key) || '` takes it up again' AS hint
-FROM resting r JOIN {ACTION} a ON a."id" = r."id"
-QUALIFY row_number() OVER (PARTITION BY r."id" ORDER BY r."key" NULLS LAST) = 1;
+SELECT "id", head, left_key, right_key, reason, '`sync-run ' || command || ' ' || {name} || ' '
+    || coalesce("key", left_key, right_key) || '` takes it up again' AS hint
+FROM (SELECT r.*, {own} FROM resting r JOIN {ACTION} a ON a."id" = r."id"
+    QUALIFY row_number() OVER (PARTITION BY r."id" ORDER BY r."key" NULLS LAST) = 1);
 DELETE FROM {ACTION} WHERE "id" IN (SELECT "id" FROM {table} WHERE "id" <> head);
 UPDATE {ACTION} SET kind = 'skip', side = NULL, left_key = s.left_key, right_key = s.right_key,
     etag = NULL, reason = s.reason, hint = s.hint, fields = CAST([] AS {FIELD_TYPE}[])

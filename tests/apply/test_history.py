@@ -144,6 +144,9 @@ def test_a_refused_create_is_skipped_with_all_that_follows_from_it(tmp_path: Pat
     assert [t.counters["customers"]["failed"] for t in told] == [2, 2, 0]
     assert seen(told[2]) == SKIPPED
     assert told[2].kinds() == [("customers", "skip", None)]
+    (skipped,) = told[2].actions(Kind.SKIP)
+    assert skipped["keys"] == {"shop": None, "desk": "g1"}
+    assert skipped["hint"] == "`sync-run retry customers g1` takes it up again"
     (error,) = still(made)
     assert (error.left_key, error.right_key) == (None, "g1")
     made.shop.fails = lambda _: None

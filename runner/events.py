@@ -40,7 +40,7 @@ class PhaseDone:
     """A mapping was read from one system, decided, or written, in so many seconds.
 
     ``phase`` is ``read``, ``decide`` or ``write``; ``system`` is that which was read. ``counts``
-    are rows read, actions by kind and side, or what was written so far, by counter.
+    are rows read, pairs unchanged, or what was written so far, by counter.
     """
 
     mapping: str
@@ -81,9 +81,10 @@ class RowsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingPlanned:
-    """A mapping's actions stand in the plan."""
+    """A mapping's actions stand in the plan; ``counts`` are by kind and side."""
 
     mapping: str
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

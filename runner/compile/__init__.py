@@ -1,5 +1,6 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
+from runner.compile.actions import Present
 from runner.compile.advice import advice
 from runner.compile.mapping import CompiledMapping, Statement, compile_project
 from runner.compile.tables import (
@@ -20,6 +21,7 @@ __all__ = [
     "COUPLING",
     "PENDING",
     "CompiledMapping",
+    "Present",
     "Statement",
     "Tables",
     "advice",

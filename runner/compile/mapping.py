@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.compile import match, skips
-from runner.compile.actions import Actions, coupled_links
+from runner.compile.actions import EVERYTHING, Actions, Present, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of
@@ -20,6 +20,7 @@ from runner.model import BaseColumn, Side
 
 if TYPE_CHECKING:
     from collections import abc
+    from collections.abc import Iterator
 
     from runner.compile.fields import CompiledField
     from runner.compile.lookups import Sought
@@ -125,50 +126,46 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
             sql=f"CREATE TABLE {self.tables.base} (left_key VARCHAR, right_key VARCHAR, {columns})",
         )
 
-    def status(self, *, whole: bool) -> tuple[Statement, ...]:
+    def status(self, *, whole: bool) -> Statement:
         """Find what is not simply unchanged."""
-        return (
-            Statement(purpose="how every record stands", sql=self._actions.status(whole=whole)),
-            Statement(purpose="interrupted creates", sql=self._actions.undecided()),
-        )
+        return Statement(purpose="how every record stands", sql=self._actions.status(whole=whole))
 
-    def matching(self) -> tuple[Statement, ...]:
-        """Find what stands on both sides and is not coupled yet."""
-        found = self.tables.found
+    def undecided(self) -> Statement:
+        """Find whose create an interrupted run left open."""
+        return Statement(purpose="interrupted creates", sql=self._actions.undecided())
+
+    def matching(self, statuses: abc.Collection[str] = EVERYTHING.statuses) -> Iterator[Statement]:
+        """Find what stands on both sides and is not coupled yet, given how records stand."""
         columns = (
             "left_key VARCHAR, right_key VARCHAR, criterion VARCHAR, lefts BIGINT, rights BIGINT"
         )
-        return (
-            Statement(purpose="matches", sql=f"CREATE TABLE {found} ({columns})"),
-            *(Statement(purpose="match", sql=sql) for sql in self._match),
-            *(
-                Statement(purpose="records set aside", sql=self._actions.set_aside(side))
-                for side in Side
-                if self.rule.entity(side).picky
-            ),
-        )
+        yield Statement(purpose="matches", sql=f"CREATE TABLE {self.tables.found} ({columns})")
+        if "free left" in statuses and "free right" in statuses:
+            for sql in self._match:
+                yield Statement(purpose="match", sql=sql)
+        for side in Side:
+            if self.rule.entity(side).picky:
+                yield Statement(purpose="records set aside", sql=self._actions.set_aside(side))
 
-    def deciding(self) -> tuple[Statement, ...]:
-        """Judge, and add the actions to the plan."""
-        actions, creates = self._actions, self._actions.creates
-        created = tuple(side for side in Side if creates.possible(side))
-        statements = [
-            Statement(purpose="the verdict on every field", sql=actions.judged()),
-            *(
-                Statement(purpose=f"new in {self.rule.entity(s).system}", sql=creates.statement(s))
-                for s in created
-            ),
-            Statement(purpose="actions and findings", sql=actions.insert()),
-            Statement(
-                purpose="records set aside for now",
+    def deciding(self, present: Present = EVERYTHING) -> Iterator[Statement]:
+        """Judge what there is, and add the actions to the plan."""
+        actions = self._actions
+        if present.pairs:
+            yield Statement(purpose="the verdict on every field", sql=actions.judged())
+        for side in actions.created(present):
+            purpose = f"new in {self.rule.entity(side).system}"
+            yield Statement(purpose=purpose, sql=actions.creates.statement(side))
+        if insert := actions.insert(present):
+            yield Statement(purpose="actions and findings", sql=insert)
+        if present.remembered:
+            yield Statement(
+                purpose="records that are skipped",
                 sql=skips.skipping(self.name, self.rule.attempts),
-            ),
-            Statement(purpose="errors that are gone", sql=skips.clearing(self.name)),
-            Statement(purpose="the base to be", sql=actions.after()),
-        ]
+            )
+            yield Statement(purpose="errors that are gone", sql=skips.clearing(self.name))
+        yield Statement(purpose="the base to be", sql=actions.after(present))
         if self.looked_up:
-            statements.append(Statement(purpose="keys for lookups", sql=actions.links(self.name)))
-        return tuple(statements)
+            yield Statement(purpose="keys for lookups", sql=actions.links(self.name))
 
     def known_links(self) -> Statement:
         """Keep which key leads to which when the mapping itself is not part of the run."""

@@ -118,6 +118,14 @@ def find(
     )
 
 
+def mappings(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Name the mappings in which errors are open, or records set aside."""
+    rows = connection.execute(
+        "SELECT mapping FROM state.main.open_error UNION SELECT mapping FROM state.main.skipped"
+    ).fetchall()
+    return frozenset(str(mapping) for (mapping,) in rows)
+
+
 def counted(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, str, int, bool, int], ...]:
     """Count what is open: mapping, kind, attempts, whether a person set it aside, how many."""
     rows = connection.execute(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ExitCode
-from runner.events import PhaseDone, RecordFailed, Recovered, RunBegan, RunEnded
+from runner.events import MappingPlanned, PhaseDone, RecordFailed, Recovered, RunBegan, RunEnded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +52,9 @@ def entry(event: Event, *, values: bool) -> Entry | None:
                 "counts": dict(event.counts),
             }
             return Entry(level=INFO, event=_PHASES[event.phase], told=told)
+        case MappingPlanned():
+            told = {"mapping": event.mapping, "counts": dict(event.counts)}
+            return Entry(level=INFO, event="mapping.planned", told=told)
         case RecordFailed():
             told = {
                 "mapping": event.mapping,

@@ -210,10 +210,10 @@ def test_logs_are_lines_and_hold_nothing_of_records_unless_asked(tmp_path: Path)
     result = made.run("--log-format", "json", "apply", "--yes")
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert [line["event"] for line in lines] == [
-        "run.began", "mapping.read", "mapping.read", "mapping.decided", "record.failed",
-        "run.ended",
+        "run.began", "mapping.read", "mapping.read", "mapping.decided", "mapping.planned",
+        "record.failed", "run.ended",
     ]  # fmt: skip
-    assert lines[4]["left_key"] == "10"
+    assert lines[5]["left_key"] == "10"
     assert "Jane" not in result.stderr
     result = made.run("--log-format", "text", "--log-values", "apply", "--yes")
     assert 'label="Jane Doe"' in result.stderr

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.events import (
+    MappingPlanned,
     PhaseDone,
     RecordFailed,
     Recovered,
@@ -65,9 +66,14 @@ ENDED = RunEnded(
             id="read",
         ),
         pytest.param(
-            PhaseDone(mapping="customers", phase="decide", seconds=2, counts={"create right": 5}),
-            "info mapping.decided mapping=customers seconds=2 counts.create_right=5",
+            PhaseDone(mapping="customers", phase="decide", seconds=2, counts={"unchanged": 5}),
+            "info mapping.decided mapping=customers seconds=2 counts.unchanged=5",
             id="decided",
+        ),
+        pytest.param(
+            MappingPlanned(mapping="customers", counts={"create right": 5}),
+            "info mapping.planned mapping=customers counts.create_right=5",
+            id="planned",
         ),
         pytest.param(
             PhaseDone(mapping="customers", phase="write", seconds=2, counts={}),

@@ -100,6 +100,10 @@ class SystemUnavailableError(RunnerError):
         self.system, self.status, self.code = system, status, code
 
 
+class StoppedError(RunnerError):
+    """Somebody asked to end before all was done; what was begun is finished and kept."""
+
+
 class StateHeldError(RunnerError):
     """Another runner holds the state."""
 

@@ -117,6 +117,8 @@ Event = (
     | RunEnded
 )
 Tell = Callable[[Event], None]
+"""Who is told of what is under way may raise ``StoppedError``: then no further window of writes is
+begun. Of the beginning and the end of a run, and of what failed, one is told and nothing else."""
 
 
 def both(first: Tell, second: Tell) -> Tell:

@@ -443,6 +443,42 @@ class Mapping:
         )
         return tuple(dict.fromkeys(name for name in named if name))
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The mappings that are synchronized before this one, each once."""
+        return tuple(dict.fromkeys((*self.depends_on, *self.refers_to)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A JMESPath condition on the records of one system, typed where a run was asked for."""
+
+    system: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a run is about: which mappings, which of their records, and which way.
+
+    ``records`` are keys of either side, ``where`` holds for one side of a pair, or for a record
+    without one; both empty: all records. ``to`` names the only system that is written to, and
+    ``prefer`` the one that wins where both sides changed; empty: as the mappings say.
+    ``pairs_alone``: records are coupled, and that is all.
+    """
+
+    mappings: tuple[str, ...]
+    records: tuple[str, ...] = ()
+    where: Condition | None = None
+    to: str = ""
+    prefer: str = ""
+    pairs_alone: bool = False
+
+    @property
+    def some(self) -> bool:
+        """Whether it is about some records, not about all of its mappings'."""
+        return bool(self.records) or self.where is not None
+
 
 RECORDS = "records"
 """The system that the records of mappings are in (``ensure:``)."""
@@ -469,15 +505,44 @@ KEEP = timedelta(days=90)
 """How long past runs are remembered, unless ``sync.yaml`` says otherwise."""
 
 
+class Mode(StrEnum):
+    """How much a scheduled run reads."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Mappings that run by themselves, and when: ``every`` so often, or by ``cron`` in ``zone``.
+
+    ``mappings`` stand in the order of their dependencies. A run that cannot come to its end is
+    tried ``attempts`` times in all, ``backoff`` apart. After a run that changed nothing the job
+    rests for ``quiet``; of no length: it never rests.
+    """
+
+    name: str
+    every: timedelta | None = None
+    cron: str = ""
+    zone: str = "UTC"
+    mappings: tuple[str, ...]
+    mode: Mode = Mode.FULL
+    attempts: int = 10
+    backoff: timedelta = timedelta(seconds=30)
+    quiet: timedelta = timedelta()
+    enabled: bool = True
+    at: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A folder with ``sync.yaml`` and mappings, as one value.
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files. ``notes`` are what an author may not have meant. ``keep`` is
-    how long past runs are remembered (``None``: forever), ``metrics`` the file that each run writes
-    its figures to.
+    whatever the order of their files. ``jobs`` stand in the order of the file. ``notes`` are what
+    an author may not have meant. ``keep`` is how long past runs are remembered (``None``: forever),
+    ``metrics`` the file that each run writes its figures to.
     """
 
     name: str
@@ -486,6 +551,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    jobs: tuple[Job, ...] = ()
     notes: tuple[Problem, ...] = ()
     keep: timedelta | None = KEEP
     metrics: Path | None = None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
+from runner.compile import compile_project, narrowed
 from runner.connectors.protocol import Counting
-from runner.errors import ExitCode, RunnerError, cause
-from runner.events import RunBegan, RunEnded
+from runner.errors import ExitCode
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import errors, runs
+from runner.state import recording, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -24,9 +21,11 @@ if TYPE_CHECKING:
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.state import Store
     from runner.wire import EntityType
+
+    Ended = Callable[[duckdb.DuckDBPyConnection, "Report"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,7 @@ class Session:
     """A project with its systems connected, its mappings compiled and its state held.
 
     ``running`` is the run that the history keeps what is done under; ``None``: none was begun yet.
+    ``ended`` is called in the very transaction that ends a run.
     """
 
     project: Project
@@ -42,6 +42,7 @@ class Session:
     store: Store
     tell: Tell
     running: runs.Running | None = None
+    ended: Ended = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +82,22 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
+    """
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
-        session.mappings,
-        chosen,
+        mappings,
+        selection,
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),
@@ -150,7 +158,14 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
             counters=report.counters,
             requests=asked(session.connectors),
         )
-        end(session.project, state, running, ending, session.tell)
+        recording.end(
+            session.project,
+            state,
+            running,
+            ending,
+            session.tell,
+            also=lambda: session.ended(state, report),
+        )
     return report
 
 
@@ -161,86 +176,6 @@ def asked(connectors: Mapping[str, Connector]) -> dict[str, int]:
         for name, connector in connectors.items()
         if isinstance(connector, Counting)
     }
-
-
-def end(
-    project: Project,
-    state: duckdb.DuckDBPyConnection,
-    running: runs.Running,
-    ending: runs.Ending,
-    tell: Tell,
-) -> None:
-    """End a run in the history, if it has not ended yet; forget what is too old; tell of it."""
-    if not runs.end(state, running, ending):
-        return
-    if project.keep is not None:
-        runs.purge(state, project.keep)
-    rules = {mapping.name: mapping for mapping in project.mappings}
-    errors.forget_others(state, tuple(rules))
-    still: dict[str, dict[str, int]] = {name: {"failing": 0, "skipped": 0} for name in rules}
-    for name, kind, attempts, by_hand, n in errors.counted(state):
-        aside = by_hand or rules[name].sets_aside(kind, attempts)
-        still[name]["skipped" if aside else "failing"] += n
-    tell(
-        RunEnded(
-            run=running.number,
-            exit_code=int(ending.exit_code),
-            message=ending.message,
-            seconds=monotonic() - running.began,
-            counters=ending.counters,
-            requests=ending.requests,
-            open_errors=still,
-            succeeded=runs.succeeded(state),
-        )
-    )
-
-
-@contextmanager
-def recorded(
-    project: Project, store: Store, beginning: runs.Beginning | None, tell: Tell
-) -> Iterator[runs.Running | None]:
-    """Keep a run in the history from its first moment on, however it ends.
-
-    ``carry_out`` ends it; what never came to that ends here, in the words of its error. Without a
-    beginning nothing is kept.
-    """
-    if beginning is None:
-        yield None
-        return
-    with store.opened() as state:
-        running = runs.begin(state, beginning)
-    tell(
-        RunBegan(
-            run=running.number,
-            command=beginning.command,
-            mode=beginning.mode,
-            mappings=beginning.mappings,
-        )
-    )
-    try:
-        yield running
-    except BaseException as error:
-        # The error itself is told, whatever else goes wrong now.
-        with suppress(RunnerError), store.opened() as state:
-            end(project, state, running, _ending(error), tell)
-        raise
-
-
-def decline(session: Session) -> None:
-    """End a run whose plan nobody wanted."""
-    if session.running is not None:
-        told = runs.Ending(exit_code=ExitCode.DONE, message="not confirmed: nothing was written")
-        with session.store.opened() as state:
-            end(session.project, state, session.running, told, session.tell)
-
-
-def _ending(error: BaseException) -> runs.Ending:
-    told = cause(error)
-    if told is not None:
-        return runs.Ending(exit_code=told.exit_code, message=str(told))
-    if isinstance(error, Exception):
-        return runs.Ending(exit_code=ExitCode.FAULT, message="a fault in sync-run itself")
-    return runs.Ending(exit_code=ExitCode.INTERRUPTED, message="interrupted")
 
 
 def nothing_to_do(made: plan.Plan) -> bool:

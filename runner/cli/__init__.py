@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, errors, history, ping, project, serve, walk
+from runner.cli import (
+    cases,
+    couple,
+    couplings,
+    errors,
+    history,
+    ping,
+    project,
+    review,
+    schedule,
+    serve,
+    walk,
+)
 from runner.cli.console import Manner, speak
 
 
@@ -87,8 +99,11 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(schedule.schedule)
+app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
+app.add_typer(couplings.app, name="couplings")
 app.add_typer(history.app, name="runs")
 app.command()(errors.errors)
 app.command()(errors.retry)

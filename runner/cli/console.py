@@ -56,6 +56,11 @@ def speak(manner: Manner) -> None:
     _MANNER.set(manner)
 
 
+def structured() -> bool:
+    """Whether what is told is lines for programs, which tell the time by themselves."""
+    return bool(_MANNER.get().form)
+
+
 def say(text: str, *, level: str = log.INFO) -> None:
     """Say something that is not the result."""
     if _MANNER.get().form:
@@ -126,10 +131,14 @@ def _tell_error(error: RunnerError) -> NoReturn:
 
 
 def _fault(error: BaseException) -> NoReturn:
+    say(f"error: {fault(error)}", level=log.ERROR)
+    raise typer.Exit(ExitCode.FAULT) from error
+
+
+def fault(error: BaseException) -> str:
     """Say that this is our fault, and keep the details where they can be sent in."""
     details = "".join(traceback.format_exception(error))
     handle, name = tempfile.mkstemp(prefix="sync-run-fault-", suffix=".log")
     with os.fdopen(handle, "w") as file:
         file.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
-    say(f"error: a fault in sync-run itself; the details are in {Path(name)}", level=log.ERROR)
-    raise typer.Exit(ExitCode.FAULT) from error
+    return f"a fault in sync-run itself; the details are in {Path(name)}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import colour, say, words_for_errors
-from runner.cli.walk import Full, Json, Metrics, choose, the_project
+from runner.cli.select import choose, selected
+from runner.cli.walk import Full, Json, Metrics, the_project
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def retry(
             command="retry",
             metrics=metrics,
         )
-        raise typer.Exit(asyncio.run(walk.carried(project, names, options)))
+        chosen = selected(project, names, records=keys or [])
+        raise typer.Exit(asyncio.run(walk.carried(project, chosen, options)))
 
 
 def skip(context: typer.Context, name: Name, key: Key) -> None:

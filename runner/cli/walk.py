@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, colour, say, tell, words_for_errors
-from runner.errors import ExitCode, RunnerError, nearest
+from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
+from runner.errors import ExitCode, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.errors import Problem
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.plan import Plan
     from runner.run import Session
     from runner.views.document import Document
 
 SHOWN = 10
 """Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
+
+_STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    markdown: Path | None
     as_json: bool
     full: bool
     detailed: bool
@@ -96,12 +100,23 @@ def validate(
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
 
 
-def plan(
+def plan(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Names = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a summary for a pull request; `-`: instead of the plan."
+        ),
     ] = None,
     as_json: Json = False,
     full: Full = False,
@@ -117,20 +132,34 @@ def plan(
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan customers --record 10000
+    sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
-    sync-run plan --out monday.plan
+    sync-run plan --out monday.plan --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
-        chosen = choose(project, names or [])
+        chosen = selected(
+            project,
+            names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         if explain:
             asyncio.run(_explain(project, chosen))
             return
-        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        if markdown == _STDOUT and as_json:
+            raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
+        options = PlanOptions(
+            out=out, markdown=markdown, as_json=as_json, full=full, detailed=detailed_exitcode
+        )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
-def apply(
+def apply(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Annotated[
         list[str] | None,
@@ -139,24 +168,46 @@ def apply(
         ),
     ] = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
     metrics: Metrics = None,
 ) -> None:
-    r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
+    r"""Make both systems the same: plan, show it, ask, do it.
+
+    Where there is no terminal, nobody is asked: in a pipeline, apply the plan that somebody has
+    seen and saved.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
 
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply customers --record 10000 --prefer nav
     sync-run apply monday.plan
     """
     with words_for_errors():
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
-        chosen = choose(project, [] if saved else names or [])
+        if saved and (records or where or direction or prefer or dependencies):
+            raise RunnerError(
+                f"{saved} is a saved plan, which says by itself what it is about",
+                hint="give these options to `sync-run plan --out FILE`",
+            )
+        chosen = selected(
+            project,
+            [] if saved else names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         options = ApplyOptions(
             saved=saved, yes=yes or as_json, as_json=as_json, full=full, metrics=metrics
         )
@@ -173,7 +224,7 @@ async def _advice(project: Project) -> Sequence[Problem]:
     return sorted(note for mapping in mappings for note in advice(mapping))
 
 
-async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:
+async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> ExitCode:
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
@@ -183,36 +234,35 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
             made = await make_plan(opened, file, chosen)
             if options.out:
                 made.save(options.out)
-            _print(_document(made, options), options)
+            if options.markdown:
+                _summarize(made, options.markdown)
+            if options.markdown != _STDOUT:
+                _print(_document(made, options), options)
             if options.out:
                 say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
 
 
-async def _explain(project: Project, chosen: Sequence[str]) -> None:
+async def _explain(project: Project, chosen: Selection) -> None:
     from runner.cli.explain import explained
     from runner.cli.wiring import connected
     from runner.run import compiled
 
     async with connected(project) as connectors:
         for mapping in await compiled(project, connectors):
-            if mapping.name in chosen:
+            if mapping.name in chosen.mappings:
                 typer.echo(explained(mapping, connectors))
 
 
-async def carried(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
+async def carried(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
     """Plan the chosen mappings, or take a saved plan; show it, ask, do it."""
     from runner.cli.wiring import begins, session
     from runner.plan import opened as saved
     from runner.plan import run_file
     from runner.run import make_plan, settle_interrupted
 
-    beginning = begins(
-        options.command,
-        () if len(chosen) == len(project.mappings) else chosen,
-        mode="saved plan" if options.saved else "full",
-    )
+    beginning = begins(project, options.command, chosen, saved=options.saved is not None)
     figures = options.metrics
     async with session(
         project, options.command, tell, beginning=beginning, figures=figures
@@ -235,7 +285,6 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
         _print(planned, options)
     changes = made.count(*CHANGES)
     if changes and not options.yes and asks() and not _agreed():
-        run.decline(session)
         say("Nothing was written.")
         return ExitCode.DONE
     report = await run.carry_out(session, made)
@@ -252,6 +301,22 @@ def _agreed() -> bool:
         return typer.confirm("Apply this plan?")
     except typer.Abort:  # neither yes nor no
         return False
+
+
+def _summarize(made: Plan, target: Path) -> None:
+    """Write what a comment on a pull request may hold."""
+    from runner.views import document
+    from runner.views.markdown import SHOWN as IN_A_COMMENT
+    from runner.views.markdown import markdown
+
+    told = markdown(document.of_plan(made, limit=IN_A_COMMENT))
+    if target == _STDOUT:
+        typer.echo(told, nl=False)
+        return
+    try:
+        target.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise RunnerError(f"{target} cannot be written: {error.strerror}") from error
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
@@ -275,15 +340,3 @@ def the_project(context: typer.Context) -> Project:
 
     where: Where = context.obj
     return load(where.folder, environment=where.environment)
-
-
-def choose(project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the mappings named, or all; refuse a name that is none."""
-    known = tuple(mapping.name for mapping in project.mappings)
-    for name in names:
-        if name not in known:
-            raise RunnerError(
-                f"there is no mapping '{name}'",
-                hint=nearest(name, known) or f"the mappings are {', '.join(known)}",
-            )
-    return tuple(names) or known

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -35,11 +36,12 @@ from runner.events import both
 from runner.model import RECORDS, Side
 from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
+from runner.state.recording import recorded
 from runner.state.runs import Beginning
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from starlette.types import ASGIApp
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from runner.connectors.protocol import Introduced
     from runner.connectors.records import Rows
     from runner.events import Tell
-    from runner.model import Auth, Project, System
+    from runner.model import Auth, Project, Selection, System
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SANDBOX_PATHS = {
@@ -96,7 +98,7 @@ async def session(
     with (
         held(project.state, command) as store,
         listening(project, tell, figures) as told,
-        run.recorded(project, store, beginning, told) as running,
+        recorded(project, store, beginning, told) as running,
     ):
         async with connected(project) as connectors:
             yield run.Session(
@@ -109,20 +111,26 @@ async def session(
             )
 
 
-def begins(command: str, mappings: Sequence[str], *, mode: str = "full") -> Beginning:
-    """Say what is known of a run before it begins; ``mappings`` empty: all."""
+def begins(
+    project: Project, command: str, selection: Selection, *, saved: bool = False
+) -> Beginning:
+    """Say what is known of a run before it begins; ``saved``: its plan was made before."""
+    mode = "some records" if selection.some else f"to {selection.to}" if selection.to else "full"
+    everything = len(selection.mappings) == len(project.mappings)
+    return replace(
+        process(command),
+        mode="saved plan" if saved else mode,
+        mappings=() if everything else selection.mappings,
+    )
+
+
+def process(command: str) -> Beginning:
+    """Say of a command who runs it, where."""
     try:
         account = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         account = ""
-    return Beginning(
-        command=command,
-        mode=mode,
-        mappings=tuple(mappings),
-        account=account,
-        host=platform.node(),
-        process=os.getpid(),
-    )
+    return Beginning(command=command, account=account, host=platform.node(), process=os.getpid())
 
 
 def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp:

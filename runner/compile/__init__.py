@@ -2,7 +2,7 @@
 
 from runner.compile.actions import Present
 from runner.compile.advice import advice
-from runner.compile.mapping import CompiledMapping, Statement, compile_project
+from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
 from runner.compile.tables import (
     ACTION_DDL,
     CLEARED_DDL,
@@ -26,6 +26,7 @@ __all__ = [
     "Tables",
     "advice",
     "compile_project",
+    "narrowed",
     "record",
     "signature",
 ]

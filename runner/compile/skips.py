@@ -66,12 +66,18 @@ UPDATE {ACTION} SET kind = 'skip', side = NULL, left_key = s.left_key, right_key
 FROM {table} s WHERE {ACTION}."id" = s."id" """
 
 
-def clearing(mapping: str) -> str:
-    """Note which open errors of the mapping are found no more."""
-    name = text(mapping)
+def clearing(mapping: str, among: str, *, spares: bool) -> str:
+    """Note which open errors of the mapping are found no more.
+
+    ``among`` is an SQL condition on keys: what this run is about. ``spares``: it leaves out some of
+    what it found (``Tables.spared``), of which nobody knows whether it would fail.
+    """
+    name, spared = text(mapping), Tables(mapping).spared
+    left_out = f"AND NOT EXISTS (SELECT 1 FROM {spared} a WHERE {_SAME})" if spares else ""
     same = " AND ".join(f"a.{s.value}_key IS NOT DISTINCT FROM e.{s.value}_key" for s in Side)
     return f"""INSERT INTO {CLEARED}
 SELECT e.mapping, e.left_key, e.right_key FROM {OPEN_ERROR} e
 WHERE e.mapping = {name} AND NOT EXISTS (
     SELECT 1 FROM {ACTION} a
-    WHERE a.mapping = {name} AND a.kind IN ('error', 'conflict', 'skip') AND {same})"""
+    WHERE a.mapping = {name} AND a.kind IN ('error', 'conflict', 'skip') AND {same})
+    AND {among} {left_out}"""

@@ -36,8 +36,10 @@ CLEARED = '"cleared"'
 """Open errors of the state that are found no more, unless a write of this run fails over them."""
 CLEARED_DDL = f'CREATE TABLE {CLEARED} ("mapping" VARCHAR, "left_key" VARCHAR, "right_key" VARCHAR)'
 
-COUNTED_DDL = 'CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT)'
-"""How many records an entity has in all, where its system filters; NULL where nobody knows."""
+COUNTED_DDL = """CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT);
+CREATE TABLE "by_key" ("mapping" VARCHAR)"""
+"""How many records an entity has in all, where its system filters; NULL where nobody knows. And the
+mappings of which only the chosen records were read, by their keys."""
 
 PENDING = "known-after-apply:"
 """What a key that only the system can give stands as until it did: this, then
@@ -64,6 +66,16 @@ class Tables:
     def snapshot(self, side: Side) -> str:
         """Canonical values, one row a record."""
         return self._named(side.value)
+
+    @property
+    def chosen(self) -> str:
+        """The keys of the records that a run is about, by side; ``given``: not only as partners."""
+        return self._named("chosen")
+
+    @property
+    def spared(self) -> str:
+        """Actions that are left out, because the run does not write to their side."""
+        return self._named("spared")
 
     @property
     def status(self) -> str:

@@ -76,7 +76,10 @@ def decide(
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """How many pairs of a mapping are coupled, and how many records of either side were read."""
+    """How many pairs of a mapping are coupled, and how many records of either side were read.
+
+    Where some records were read by their keys, their pairs count.
+    """
 
     coupled: int
     read: Mapping[Side, int]
@@ -111,8 +114,15 @@ def _decide_one(
 
 def _counted(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _Counted:
     left, right = (mapping.tables.snapshot(side) for side in Side)
+    by_key = (
+        mapping.narrowing.keys
+        and connection.execute(
+            'SELECT 1 FROM "by_key" WHERE mapping = ?', [mapping.name]
+        ).fetchall()
+    )
+    among = mapping.narrowing.pair() if by_key else "TRUE"
     [(coupled, lefts, rights)] = connection.execute(
-        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ?),
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {among}),
         (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
         [mapping.name],
     ).fetchall()
@@ -150,7 +160,7 @@ def _summary(
     connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, counted: _Counted
 ) -> MappingSummary:
     """Say what was found, but for the actions."""
-    rule = mapping.rule
+    rule, some = mapping.rule, mapping.narrowing.some
     statuses = _statuses(connection, mapping)
     unchanged = 0
     if counted.coupled:
@@ -163,6 +173,7 @@ def _summary(
     filtered = {}
     for side in Side:
         held_back = max((totals.get(side.value) or 0) - counted.read[side], 0)
+        held_back = 0 if some else held_back
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -174,7 +185,43 @@ def _summary(
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
         read={side.value: n for side, n in counted.read.items()},
         unchanged=unchanged,
+        coupled=_coupled(connection, mapping) if some else counted.coupled,
+        uncoupled=_uncoupled(connection, mapping),
+        spared=_spared(connection, mapping),
     )
+
+
+def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+    """Count the pairs that a run is about."""
+    [(pairs,)] = connection.execute(
+        f"SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {mapping.narrowing.pair()}",
+        [mapping.name],
+    ).fetchall()
+    return int(pairs)
+
+
+def _uncoupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records that nothing is coupled with and that match none."""
+    found = {}
+    for side in Side:
+        key = f"{side.value}_key"
+        [(found[side.value],)] = connection.execute(
+            f"""SELECT count(*) FROM {mapping.tables.status} s ANTI JOIN {mapping.tables.found} f
+            ON f.{key} = s.{key} WHERE s.status = 'free {side.value}'"""
+        ).fetchall()
+    return found
+
+
+def _spared(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the writes that were left out, because they go the other way, by kind and side."""
+    if not mapping.narrowing.spared:
+        return {}
+    rows = connection.execute(
+        f"""SELECT kind || ' ' || side, count(*) FROM {mapping.tables.spared}
+        WHERE list_contains($sides, side) GROUP BY ALL ORDER BY ALL""",
+        {"sides": [side.value for side in mapping.narrowing.spared]},
+    ).fetchall()
+    return dict(rows)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statement: Statement) -> None:

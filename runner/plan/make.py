@@ -17,10 +17,11 @@ from runner.plan.diff import decide
 from runner.state import SETTINGS, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.model import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def run_file() -> Iterator[RunFile]:
 def make(
     run: RunFile,
     mappings: Sequence[CompiledMapping],
-    chosen: Collection[str],
+    selection: Selection,
     *,
     project: str,
     environment: str,
@@ -60,12 +61,15 @@ def make(
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
-    summaries = decide(connection, mappings, chosen, tell, interrupted=bool(interrupted))
+    summaries = decide(
+        connection, mappings, selection.mappings, tell, interrupted=bool(interrupted)
+    )
     header = Header(
         version=file.VERSION,
         project=project,
         environment=environment,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        selection=selection,
         digest=digest,
         state_id=state_id,
         state_serial=serial,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.events import PhaseDone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
 
     import duckdb
@@ -38,12 +38,14 @@ class Beginning:
 class Running:
     """A run under way: its number, and what was heard of it so far.
 
-    ``began`` is by the clock that only ever goes forward, ``seconds`` are by mapping and phase.
+    ``began`` is by the clock that only ever goes forward, ``seconds`` are by mapping and phase;
+    ``over`` holds its exit code once it ended.
     """
 
     number: int
     began: float = field(default_factory=monotonic)
     seconds: dict[tuple[str, str], float] = field(default_factory=dict)
+    over: list[int] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
         """Take note of how long things take."""
@@ -75,7 +77,7 @@ def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
 
 
 def move_on(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make plans that were made before stale: something is written that they do not know of."""
+    """Let plans that were made before be stale from here on, in the caller's transaction."""
     connection.execute(
         """UPDATE state.main.meta SET "value" = CAST(CAST("value" AS BIGINT) + 1 AS VARCHAR)
         WHERE "key" = 'serial'"""
@@ -102,8 +104,14 @@ def begin(connection: duckdb.DuckDBPyConnection, beginning: Beginning) -> Runnin
     return Running(number=int(run))
 
 
-def end(connection: duckdb.DuckDBPyConnection, running: Running, ending: Ending) -> bool:
-    """End a run; return whether it had not ended before."""
+def end(
+    connection: duckdb.DuckDBPyConnection,
+    running: Running,
+    ending: Ending,
+    *,
+    also: Callable[[], None] = lambda: None,
+) -> bool:
+    """End a run; return whether it had not ended before. ``also`` joins the transaction."""
     jobs = ending.counters.items()
     rows_of: dict[str, list[tuple[object, ...]]] = {
         "job": [(name, counter, n) for name, told in jobs for counter, n in told.items()],
@@ -123,6 +131,8 @@ def end(connection: duckdb.DuckDBPyConnection, running: Running, ending: Ending)
             connection.execute(
                 f"INSERT INTO state.main.{table} SELECT ?, {told}", [running.number, *columns]
             )
+    if ended:
+        also()
     connection.execute("COMMIT")
     return bool(ended)
 

@@ -33,6 +33,14 @@ MIGRATIONS: tuple[str, ...] = (
         intended TIMESTAMP NOT NULL, outcome VARCHAR, message VARCHAR, settled TIMESTAMP);
     """,
     """
+    CREATE TABLE turn (
+        id BIGINT PRIMARY KEY, job VARCHAR NOT NULL, due TIMESTAMP NOT NULL,
+        begun TIMESTAMP NOT NULL, ended TIMESTAMP, attempt INTEGER NOT NULL,
+        missed INTEGER NOT NULL, outcome VARCHAR NOT NULL, run BIGINT NOT NULL,
+        changes BIGINT NOT NULL, failed BIGINT NOT NULL, message VARCHAR NOT NULL,
+        exit_code INTEGER NOT NULL);
+    """,
+    """
     ALTER TABLE run ADD COLUMN mode VARCHAR;
     ALTER TABLE run ADD COLUMN mappings VARCHAR[];
     ALTER TABLE run ADD COLUMN account VARCHAR;
@@ -63,7 +71,8 @@ MIGRATIONS: tuple[str, ...] = (
 
 ``coupling`` holds the pairs of keys and, for each side, the hash of its base (NULL: never
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
-when the pair was last synchronized. ``journal`` is the write-ahead record: a row without
+when the pair was last synchronized. ``turn`` holds what the scheduler did (``state.turns.Turn``).
+``journal`` is the write-ahead record: a row without
 ``outcome`` was intended, and perhaps sent.
 
 ``run`` without ``ended`` goes on, or its process is gone; ``message`` says why it did not come to

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+from runner.views.selection import about
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
@@ -48,8 +50,10 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     """
     paint = Paint(colour)
     blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    if said := about(document["selection"]):
+        blocks.insert(0, f"{said}\n")
     if document["interrupted"]:
-        blocks.insert(0, _interrupted(document["interrupted"]))
+        blocks.insert(0, interrupted(document["interrupted"]))
     return "\n".join([*blocks, sentence(document, paint)])
 
 
@@ -112,29 +116,31 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
         f"{paint(mapping['mapping'], '1')}  "
         f"{left['system']} {left['entity']} {arrow} {right['system']} {right['entity']}"
     )
-    facts = [_fact(key, n) for key, n in mapping["counts"].items()]
+    facts = [fact(key, n) for key, n in mapping["counts"].items()]
     facts.append(f"{mapping['unchanged']} unchanged")
     facts += [
         f"{n} filtered in {system}" if system != "coupled" else f"{n} coupled but filtered"
         for system, n in mapping["filtered"].items()
     ]
+    facts += [f"{fact(key, n)} left out" for key, n in mapping["spared"].items()]
     lines = [head, f"  {', '.join(facts)}"]
     drawn: dict[str, int] = {}
     for action in mapping["actions"]:
         key = " ".join(filter(None, (action["action"], action["system"])))
         drawn[key] = drawn.get(key, 0) + 1
         if shown is None or drawn[key] <= shown:
-            lines += _action(action, paint)
+            lines += action_lines(action, paint)
     for key, total in mapping["counts"].items():
         rest = total - min(total, shown if shown is not None else total)
         if rest:
             command = f"`sync-run plan {mapping['mapping']} --full`"
-            more = _fact(key, rest).replace(str(rest), f"{rest} more", 1)
+            more = fact(key, rest).replace(str(rest), f"{rest} more", 1)
             lines.append(f"  … {more} ({command} shows them)")
     return "\n".join(lines) + "\n"
 
 
-def _action(action: Document, paint: Paint) -> list[str]:
+def action_lines(action: Document, paint: Paint) -> list[str]:
+    """Draw one action: what is done to which record, then why, then field by field."""
     symbol, code = _SYMBOLS[action["action"]]
     keys = [f"{system} {key}" for system, key in action["keys"].items() if key]
     name = f" {quoted(action['label'])}" if action["label"] else ""
@@ -174,7 +180,7 @@ def _clashes(action: Document) -> list[str]:
     return lines
 
 
-def _fact(key: str, n: int) -> str:
+def fact(key: str, n: int) -> str:
     """Say how many there are of one kind: ``3 to create in crm``, ``1 conflict``."""
     kind, _, system = key.partition(" ")
     if kind in {"conflict", "error"}:
@@ -184,7 +190,8 @@ def _fact(key: str, n: int) -> str:
     return f"{n} to {kind} in {system}" if system else f"{n} to {kind}"
 
 
-def _interrupted(n: int) -> str:
+def interrupted(n: int) -> str:
+    """Say that writes of an earlier run are in doubt."""
     return (
         f"An earlier run was interrupted: the outcome of {plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first.\n"

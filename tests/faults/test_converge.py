@@ -22,7 +22,7 @@ from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.connectors.records import Records
 from runner.errors import RunnerError
-from runner.model import RECORDS
+from runner.model import RECORDS, Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
@@ -123,7 +123,7 @@ async def applied(made: Quickstart, port: int) -> tuple[int, int]:
                 tell=lambda _: None,
             )
             await run.settle_interrupted(session)
-            plan = await run.make_plan(session, file, CHOSEN)
+            plan = await run.make_plan(session, file, Selection(mappings=CHOSEN))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             if not run.nothing_to_do(plan):
                 await run.carry_out(session, plan)

@@ -62,6 +62,22 @@ def test_a_plan_in_full_and_in_colour(document: Document, request: pytest.Fixtur
     golden("plan-colour.txt", text.plan(document, shown=None, colour=True), request)
 
 
+def test_what_a_plan_is_about(document: Document) -> None:
+    selection = {
+        "records": ["10", "11"],
+        "where": {"system": "shop", "condition": "Name"},
+        "to": "desk",
+        "prefer": "shop",
+    }
+    told = text.plan({**document, "selection": selection, "mappings": []}, shown=3)
+    assert told.splitlines()[0] == (
+        "Only records 10, 11; only where shop has Name; writes to desk alone; "
+        "shop wins where both sides changed."
+    )
+    spared = {**document["mappings"][1], "spared": {"update shop": 2}, "actions": [], "counts": {}}
+    assert "2 to update in shop left out" in text.plan({**document, "mappings": [spared]}, shown=3)
+
+
 def test_text_is_drawn_from_json_alone(document: Document) -> None:
     again = json.loads(json.dumps(document))
     assert text.plan(again, shown=3) == text.plan(document, shown=3)

@@ -112,8 +112,14 @@ class StateUnusableError(RunnerError):
     """The state file cannot be opened: damaged, of a newer version, or not writable."""
 
 
+class RunStoppedError(RunnerError):
+    """The state could not be written in the middle of a run: the next one goes on with it."""
+
+    exit_code = ExitCode.RECORDS_FAILED
+
+
 class GuardError(RunnerError):
-    """What was read cannot be meant: nothing was planned or written."""
+    """A plan is above a ceiling that nobody lifted: nothing was written."""
 
     exit_code = ExitCode.STOPPED
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project, narrowed
 from runner.connectors.protocol import Counting
-from runner.errors import ExitCode
+from runner.errors import ExitCode, RunStoppedError, StateUnusableError
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import recording, runs
+from runner.state import plans, recording, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import duckdb
 
@@ -33,7 +34,8 @@ class Session:
     """A project with its systems connected, its mappings compiled and its state held.
 
     ``running`` is the run that the history keeps what is done under; ``None``: none was begun yet.
-    ``ended`` is called in the very transaction that ends a run.
+    ``places`` says by name where each system is: a plan is for these and no others. ``ended`` is
+    called in the very transaction that ends a run.
     """
 
     project: Project
@@ -42,6 +44,7 @@ class Session:
     store: Store
     tell: Tell
     running: runs.Running | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
     ended: Ended = lambda _, __: None
 
 
@@ -49,8 +52,9 @@ class Session:
 class Report:
     """What an apply did: its number, counters by mapping, failures, and how it ended.
 
-    ``stopped`` says why it did not come to its end; empty where it did. ``set_aside`` counts the
-    records that failed once too often: from the next run on they are skipped.
+    ``stopped`` says why it did not come to its end; empty where it did. ``earlier`` are the runs
+    that carried out the same plan before; ``run`` is 0 where they left nothing to do. ``set_aside``
+    counts the records that failed once too often: from the next run on they are skipped.
     """
 
     run: int
@@ -58,6 +62,7 @@ class Report:
     failures: Sequence[Failure]
     stopped: str
     exit_code: ExitCode
+    earlier: tuple[int, ...] = ()
     set_aside: int = 0
 
 
@@ -98,10 +103,31 @@ async def make_plan(session: Session, file: plan.RunFile, selection: Selection) 
         file,
         mappings,
         selection,
-        project=session.project.name,
-        environment=session.project.environment,
-        digest=config.digest(session.project),
+        origin=_origin(session, file.connection),
+        guards=session.project.guards,
         tell=session.tell,
+    )
+
+
+async def make_undo(session: Session, file: plan.RunFile, run: int) -> plan.Plan:
+    """Read the records that a run touched, and decide what would undo it. Writes nothing.
+
+    Raises:
+        RunnerError: there is no such run, or nothing of it to undo.
+
+    """
+    session.store.attach(file.connection)
+    touched = plan.begin_undo(file.connection, session.mappings, run)
+    for part in touched:
+        for side, keys in part.keys.items():
+            connector = session.connectors[part.mapping.rule.entity(side).system]
+            await extract.by_keys(part.mapping, side, keys, connector, file.connection)
+    return plan.undo(
+        file,
+        touched,
+        run,
+        origin=_origin(session, file.connection),
+        guards=session.project.guards,
     )
 
 
@@ -112,61 +138,80 @@ async def settle_interrupted(session: Session) -> None:
             await apply.recover(state, session.mappings, session.connectors, session.tell)
 
 
-async def carry_out(session: Session, made: plan.Plan) -> Report:
-    """Do what the plan says, if it still fits, and keep what was found.
+async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str] = ()) -> Report:
+    """Do what the plan says, if it still fits and is above no guard that ``allow`` does not name.
+
+    What it found and did stands in the history, also where there was nothing to do.
 
     Raises:
+        GuardError: it is above one. Nothing was written.
         StalePlanError: the configuration or the state moved on since the plan was made.
+        RunStoppedError: the state could not be written any more; the journal knows what is open.
 
     """
+    plan.must_be_allowed(made.header.guards, allow)
     header, idle, path = made.header, nothing_to_do(made), made.release()
-    with session.store.opened() as state:
-        state_id, serial = runs.identity(state)
-        header.must_fit(
-            digest=config.digest(session.project), state_id=state_id, state_serial=serial
-        )
-        plan.attach(state, path)
-        running = session.running or runs.begin(state, runs.Beginning(command="apply"))
-        progress = None
-        if not idle:
-            runs.move_on(state)
-            progress = await apply.carry_out(
-                state,
-                [summary.name for summary in header.mappings],
-                session.mappings,
-                session.connectors,
-                running.number,
-                session.tell,
+    begun_writing = False
+    try:
+        with session.store.opened() as state:
+            begun = _begun(session, header, state)
+            if begun.complete:
+                return _already(header, begun)
+            plan.attach(state, path)
+            running = session.running or runs.begin(state, runs.Beginning(command="apply"))
+            progress = None
+            if not idle:
+                runs.carry_out(state, running, header.id, undoes=header.undoes)
+                begun_writing = True
+                progress = await apply.carry_out(
+                    state,
+                    [summary.name for summary in header.mappings],
+                    session.mappings,
+                    session.connectors,
+                    running.number,
+                    session.tell,
+                    earlier=begun.runs,
+                )
+            report = _report(running.number, header, progress, begun.runs)
+            report = replace(report, set_aside=_kept(session, state, header, report))
+            plan.detach(state)
+            ending = runs.Ending(
+                exit_code=report.exit_code,
+                message=report.stopped,
+                counters=report.counters,
+                requests=asked(session.connectors),
             )
-        report = _report(running.number, header, progress)
-        apply.findings.keep(state, running.number, report.failures, stopped=bool(report.stopped))
-        for failure in apply.findings.told(state):
-            session.tell(failure)
-        rules = {mapping.name: mapping for mapping in session.project.mappings}
-        report = replace(
-            report,
-            set_aside=sum(
-                n
-                for name, kind, attempts, n in apply.findings.repeated(state)
-                if rules[name].sets_aside(kind, attempts)
-            ),
-        )
-        plan.detach(state)
-        ending = runs.Ending(
-            exit_code=report.exit_code,
-            message=report.stopped,
-            counters=report.counters,
-            requests=asked(session.connectors),
-        )
-        recording.end(
-            session.project,
-            state,
-            running,
-            ending,
-            session.tell,
-            also=lambda: session.ended(state, report),
-        )
+            recording.end(
+                session.project,
+                state,
+                running,
+                ending,
+                session.tell,
+                also=lambda: _ended(session, state, report),
+            )
+    except StateUnusableError as error:
+        if begun_writing:
+            raise RunStoppedError(str(error), hint=error.hint) from error
+        raise
     return report
+
+
+def _kept(
+    session: Session, state: duckdb.DuckDBPyConnection, header: plan.Header, report: Report
+) -> int:
+    """Keep what was found and what failed; return how many records are set aside from now on."""
+    apply.findings.keep(
+        state,
+        report.run,
+        report.failures,
+        stopped=bool(report.stopped),
+        lasting=not header.undoes,
+    )
+    for failure in apply.findings.told(state):
+        session.tell(failure)
+    rules = {mapping.name: mapping for mapping in session.project.mappings}
+    repeated = () if header.undoes else apply.findings.repeated(state)
+    return sum(n for name, kind, attempts, n in repeated if rules[name].sets_aside(kind, attempts))
 
 
 def asked(connectors: Mapping[str, Connector]) -> dict[str, int]:
@@ -176,6 +221,54 @@ def asked(connectors: Mapping[str, Connector]) -> dict[str, int]:
         for name, connector in connectors.items()
         if isinstance(connector, Counting)
     }
+
+
+def _ended(session: Session, state: duckdb.DuckDBPyConnection, report: Report) -> None:
+    if not report.stopped:
+        plans.complete(state, report.run)
+    session.ended(state, report)
+
+
+def done_already(session: Session, made: plan.Plan) -> Report | None:
+    """Report on a saved plan that was carried out already; ``None`` where something is left of it.
+
+    Raises:
+        StalePlanError: it does not fit any more.
+
+    """
+    with session.store.opened() as state:
+        begun = _begun(session, made.header, state)
+    return _already(made.header, begun) if begun.complete else None
+
+
+def _origin(session: Session, connection: duckdb.DuckDBPyConnection) -> plan.Origin:
+    state_id, serial = runs.identity(connection)
+    return plan.Origin(
+        project=session.project.name,
+        environment=session.project.environment,
+        systems=session.places,
+        digest=config.digest(session.project),
+        state_id=state_id,
+        state_serial=serial,
+    )
+
+
+def _begun(session: Session, header: plan.Header, state: duckdb.DuckDBPyConnection) -> plans.Begun:
+    """Hold a plan against what is there now; what it did to the state itself is no reproach."""
+    now = _origin(session, state)
+    since = header.origin.state_serial
+    begun = plans.begun(state, header.id, since=since, now=now.state_serial)
+    if begun.runs and begun.alone:
+        now = replace(now, state_serial=since)
+    if not begun.complete:
+        header.must_fit(now, at=datetime.now(UTC))
+    return begun
+
+
+def _already(header: plan.Header, begun: plans.Begun) -> Report:
+    nothing = _report(0, header, None, begun.runs)
+    counters = {name: dict.fromkeys(counted, 0) for name, counted in nothing.counters.items()}
+    return replace(nothing, counters=counters, exit_code=ExitCode(begun.exit_code))
 
 
 def nothing_to_do(made: plan.Plan) -> bool:
@@ -188,7 +281,9 @@ def found(header: plan.Header) -> Report:
     return _report(0, header, None)
 
 
-def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
+def _report(
+    run: int, header: plan.Header, progress: Progress | None, earlier: tuple[int, ...] = ()
+) -> Report:
     counters = {
         summary.name: _counted(
             summary,
@@ -205,6 +300,7 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
         failures=progress.failures if progress else (),
         stopped=stopped,
         exit_code=ExitCode.RECORDS_FAILED if failed else ExitCode.DONE,
+        earlier=earlier,
     )
 
 

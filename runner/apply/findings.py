@@ -25,11 +25,17 @@ _PAGE = 2_000
 
 
 def keep(
-    connection: duckdb.DuckDBPyConnection, run: int, failures: Sequence[Failure], *, stopped: bool
+    connection: duckdb.DuckDBPyConnection,
+    run: int,
+    failures: Sequence[Failure],
+    *,
+    stopped: bool,
+    lasting: bool,
 ) -> None:
     """Keep the findings of the plan (attached as ``plan``) and the failures of the run.
 
-    ``stopped``: the run did not come to its end.
+    ``stopped``: the run did not come to its end. ``lasting``: they are open until a run finds them
+    no more; what stands against undoing a run is not.
     """
     rows = [
         {"action": f.action.id, "outcome": f.outcome, "message": f.message, "hint": f.hint}
@@ -38,7 +44,7 @@ def keep(
     connection.register("failures", pa.Table.from_pylist(rows, schema=_FAILURES))
     connection.execute(_failed())
     connection.unregister("failures")
-    errors.keep(connection, run, stopped=stopped)
+    errors.keep(connection, run, stopped=stopped, lasting=lasting)
 
 
 def told(connection: duckdb.DuckDBPyConnection) -> Iterator[RecordFailed]:

@@ -20,6 +20,8 @@ from runner.cli import (
     review,
     schedule,
     serve,
+    state,
+    undo,
     walk,
 )
 from runner.cli.console import Manner, speak
@@ -112,6 +114,8 @@ app.command()(errors.unskip)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)
+app.command()(undo.undo)
+app.add_typer(state.app, name="state")
 
 
 def main() -> None:

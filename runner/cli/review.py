@@ -39,7 +39,7 @@ def review(context: typer.Context, names: Names = None, *, as_json: Json = False
 async def _reviewed(project: Project, chosen: Sequence[str]) -> Document:
     from runner.cli.wiring import session
     from runner.model import Selection
-    from runner.plan import run_file
+    from runner.plan import must_be_allowed, run_file
     from runner.run import make_plan
     from runner.views import document, review
 
@@ -47,4 +47,5 @@ async def _reviewed(project: Project, chosen: Sequence[str]) -> Document:
     async with session(project, "review", tell) as opened:
         with run_file() as file:
             made = await make_plan(opened, file, only_pairs)
+            must_be_allowed(made.header.guards, ())
             return review.of_review(document.of_plan(made, limit=0), project.mappings)

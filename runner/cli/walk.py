@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import typer
 
 from runner.cli.console import asks, colour, say, tell, words_for_errors
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
-from runner.errors import ExitCode, RunnerError
+from runner.errors import ExitCode, GuardError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project, Selection
     from runner.plan import Plan
-    from runner.run import Session
+    from runner.run import Report, Session
     from runner.views.document import Document
 
 SHOWN = 10
@@ -41,6 +43,7 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    lasts: timedelta
     markdown: Path | None
     as_json: bool
     full: bool
@@ -58,6 +61,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     full: bool
+    allow: tuple[str, ...] = ()
     command: str = "apply"
     metrics: Path | None = None
 
@@ -112,6 +116,9 @@ def plan(  # noqa: PLR0913 - one for each option
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it may be applied: 30m, 24h, 7d.")
+    ] = "24h",
     markdown: Annotated[
         Path | None,
         typer.Option(
@@ -135,7 +142,7 @@ def plan(  # noqa: PLR0913 - one for each option
     sync-run plan customers --record 10000
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
-    sync-run plan --out monday.plan --markdown summary.md
+    sync-run plan --out monday.plan --expires 12h --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
@@ -154,7 +161,12 @@ def plan(  # noqa: PLR0913 - one for each option
         if markdown == _STDOUT and as_json:
             raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
         options = PlanOptions(
-            out=out, markdown=markdown, as_json=as_json, full=full, detailed=detailed_exitcode
+            out=out,
+            lasts=duration(expires),
+            markdown=markdown,
+            as_json=as_json,
+            full=full,
+            detailed=detailed_exitcode,
         )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
@@ -176,6 +188,12 @@ def apply(  # noqa: PLR0913 - one for each option
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GUARD", help="Lift a guard: deletes, changes, empty, customers.max_deletes."
+        ),
+    ] = None,
     metrics: Metrics = None,
 ) -> None:
     r"""Make both systems the same: plan, show it, ask, do it.
@@ -183,7 +201,8 @@ def apply(  # noqa: PLR0913 - one for each option
     Where there is no terminal, nobody is asked: in a pipeline, apply the plan that somebody has
     seen and saved.
 
-    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
+    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 a guard stopped
+    it, or the saved plan is stale.
 
     \b
     sync-run apply
@@ -192,6 +211,8 @@ def apply(  # noqa: PLR0913 - one for each option
     sync-run apply monday.plan
     """
     with words_for_errors():
+        from runner.plan.guards import known
+
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         if saved and (records or where or direction or prefer or dependencies):
@@ -208,8 +229,15 @@ def apply(  # noqa: PLR0913 - one for each option
             prefer=prefer,
             dependencies=dependencies,
         )
+        lifted = tuple(allow or ())
+        known(lifted, [mapping.name for mapping in project.mappings])
         options = ApplyOptions(
-            saved=saved, yes=yes or as_json, as_json=as_json, full=full, metrics=metrics
+            saved=saved,
+            yes=yes or as_json,
+            as_json=as_json,
+            full=full,
+            allow=lifted,
+            metrics=metrics,
         )
         raise typer.Exit(asyncio.run(carried(project, chosen, options)))
 
@@ -232,16 +260,43 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
     async with session(project, "plan", tell) as opened:
         with run_file() as file:
             made = await make_plan(opened, file, chosen)
-            if options.out:
-                made.save(options.out)
+            saved(made, options.out, options.lasts)
             if options.markdown:
                 _summarize(made, options.markdown)
             if options.markdown != _STDOUT:
-                _print(_document(made, options), options)
-            if options.out:
-                say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
+                print_plan(made, options)
             changes = made.count(*CHANGES)
+    if made.header.guards:
+        return ExitCode.STOPPED
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
+
+
+def print_plan(made: Plan, options: PlanOptions) -> None:
+    """Print a plan in the form that is wanted."""
+    _print(_document(made, options), options)
+
+
+def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
+    """Save a plan, if that is wanted, and say until when it may be applied."""
+    from runner.cli.wiring import plan_key
+
+    if out:
+        header = made.save(out, lasts=lasts, key=plan_key())
+        say(f"Saved to {out}; `sync-run apply {out}` does exactly this, until {header.expires}.")
+
+
+def duration(text: str) -> timedelta:
+    """Read how long something lasts: ``30m``, ``24h``, ``7d``.
+
+    Raises:
+        RunnerError: it is none.
+
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
+    if not found:
+        raise RunnerError(f"'{text}' is no length of time", hint="write 30m, 24h or 7d")
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
 
 
 async def _explain(project: Project, chosen: Selection) -> None:
@@ -257,10 +312,10 @@ async def _explain(project: Project, chosen: Selection) -> None:
 
 async def carried(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
     """Plan the chosen mappings, or take a saved plan; show it, ask, do it."""
-    from runner.cli.wiring import begins, session
-    from runner.plan import opened as saved
+    from runner.cli.wiring import begins, plan_key, session
+    from runner.plan import opened as open_plan
     from runner.plan import run_file
-    from runner.run import make_plan, settle_interrupted
+    from runner.run import done_already, make_plan, settle_interrupted
 
     beginning = begins(project, options.command, chosen, saved=options.saved is not None)
     figures = options.metrics
@@ -269,7 +324,12 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
     ) as opened:
         with run_file() as file:
             if options.saved:
-                return await _carried_out(opened, saved(options.saved), options)
+                made = open_plan(options.saved, key=plan_key())
+                report = done_already(opened, made)
+                if report:
+                    _show_report(report, options, _document(made, options))
+                    return report.exit_code
+                return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
             return await _carried_out(opened, await make_plan(opened, file, chosen), options)
 
@@ -277,23 +337,37 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:
     """Show the plan, ask, do it, show what was done."""
     from runner import run
-    from runner.plan import CHANGES
-    from runner.views import document, text
+    from runner.plan import CHANGES, must_be_allowed
+    from runner.views import document
 
     planned = _document(made, options)
     if not options.as_json:
         _print(planned, options)
+    try:
+        must_be_allowed(made.header.guards, options.allow)
+    except GuardError:
+        if options.as_json:
+            shown = {"version": document.VERSION, "plan": planned, "report": None}
+            typer.echo(document.encoded(shown))
+        raise
     changes = made.count(*CHANGES)
     if changes and not options.yes and asks() and not _agreed():
         say("Nothing was written.")
         return ExitCode.DONE
-    report = await run.carry_out(session, made)
+    report = await run.carry_out(session, made, allow=options.allow)
+    if changes or options.as_json or report.set_aside:
+        _show_report(report, options, planned)
+    return report.exit_code
+
+
+def _show_report(report: Report, options: ApplyOptions, planned: Document) -> None:
+    from runner.views import document, text
+
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
-    elif changes or report.set_aside:
+    else:
         typer.echo(text.report(told, colour=colour()))
-    return report.exit_code
 
 
 def _agreed() -> bool:

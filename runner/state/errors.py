@@ -44,12 +44,12 @@ class OpenError:
     by_hand: bool
 
 
-def keep(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool) -> None:
+def keep(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool, lasting: bool) -> None:
     """Keep what a run found amiss, in one transaction; what it finds no more is closed.
 
     Reads the temporary table ``failed`` that ``apply.findings`` fills (one row a finding or failed
     write), and of the plan the tables ``action`` and ``cleared``. ``stopped``: the run did not come
-    to its end, and what it did not get to is not closed.
+    to its end, and what it did not get to is not closed. ``lasting``: errors are opened and closed.
     """
     connection.execute("BEGIN")
     connection.execute(
@@ -57,6 +57,12 @@ def keep(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool) -> N
         SELECT ? AS run, action, {_SHARED} FROM failed""",
         [run],
     )
+    if lasting:
+        _keep_open(connection, run, stopped=stopped)
+    connection.execute("COMMIT")
+
+
+def _keep_open(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool) -> None:
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE failing AS
         SELECT f.*,
@@ -88,7 +94,6 @@ def keep(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool) -> N
         WHERE {_SAME} AND e.last_run <> ? AND NOT (? AND EXISTS ({begun}))""",
         [run, stopped],
     )
-    connection.execute("COMMIT")
 
 
 def find(

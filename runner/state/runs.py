@@ -104,6 +104,30 @@ def begin(connection: duckdb.DuckDBPyConnection, beginning: Beginning) -> Runnin
     return Running(number=int(run))
 
 
+def carry_out(
+    connection: duckdb.DuckDBPyConnection, running: Running, plan: str, *, undoes: int = 0
+) -> None:
+    """Begin to carry out a plan, by its id; other plans made before are stale from here on.
+
+    This one may be gone on with, should the run not come to its end. ``undoes`` is the run that it
+    undoes, 0 for none.
+    """
+    connection.execute("BEGIN")
+    move_on(connection)
+    connection.execute(
+        """INSERT INTO state.main.applied
+        SELECT ?, ?, CAST("value" AS BIGINT), FALSE FROM state.main.meta
+        WHERE "key" = 'serial'""",
+        [running.number, plan],
+    )
+    if undoes:
+        connection.execute(
+            "UPDATE state.main.run SET command = ? WHERE id = ?",
+            [f"undo {undoes}", running.number],
+        )
+    connection.execute("COMMIT")
+
+
 def end(
     connection: duckdb.DuckDBPyConnection,
     running: Running,
@@ -165,7 +189,7 @@ def purge(connection: duckdb.DuckDBPyConnection, keep: timedelta) -> int:
         [keep],
     )
     [(forgotten,)] = connection.execute("SELECT count(*) FROM past").fetchall()
-    for table in ("job", "timing", "request", "finding", "journal") if forgotten else ():
+    for table in ("job", "timing", "request", "finding", "journal", "applied") if forgotten else ():
         connection.execute(f"DELETE FROM state.main.{table} WHERE run IN (SELECT id FROM past)")
     connection.execute("DELETE FROM state.main.run WHERE id IN (SELECT id FROM past)")
     connection.execute("DROP TABLE past")

@@ -41,6 +41,18 @@ MIGRATIONS: tuple[str, ...] = (
         exit_code INTEGER NOT NULL);
     """,
     """
+    CREATE TABLE applied (
+        run BIGINT PRIMARY KEY, plan VARCHAR NOT NULL, serial BIGINT NOT NULL,
+        complete BOOLEAN NOT NULL);
+    ALTER TABLE journal ADD COLUMN new_etag VARCHAR;
+    ALTER TABLE journal ADD COLUMN "after" VARCHAR;
+    UPDATE journal SET
+        left_key = replace(left_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        right_key = replace(right_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        fields = replace(fields, '"known-after-apply:', '"known-after-apply:\\u001f')
+        WHERE outcome IS NULL;
+    """,
+    """
     ALTER TABLE run ADD COLUMN mode VARCHAR;
     ALTER TABLE run ADD COLUMN mappings VARCHAR[];
     ALTER TABLE run ADD COLUMN account VARCHAR;
@@ -73,7 +85,10 @@ MIGRATIONS: tuple[str, ...] = (
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
 when the pair was last synchronized. ``turn`` holds what the scheduler did (``state.turns.Turn``).
 ``journal`` is the write-ahead record: a row without
-``outcome`` was intended, and perhaps sent.
+``outcome`` was intended, and perhaps sent; ``new_etag`` and ``after`` (the mapped fields, as JSON)
+are the record as the system then gave it back. ``applied`` says which run carried out which plan,
+which serial it moved the state to, and whether nothing is left of the plan.
+
 
 ``run`` without ``ended`` goes on, or its process is gone; ``message`` says why it did not come to
 its end. ``finding`` is what each run found amiss or failed to write, ``open_error`` what is still

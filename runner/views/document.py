@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Document = dict[str, Any]
 
-_PENDING = "known-after-apply:"
+_PENDING = "known-after-apply:\x1f"
 SHOWN = (
     Kind.CREATE,
     Kind.UPDATE,
@@ -59,6 +59,8 @@ class Report(Protocol):
     @property
     def stopped(self) -> str: ...  # noqa: D102
     @property
+    def earlier(self) -> Sequence[int]: ...  # noqa: D102
+    @property
     def exit_code(self) -> int: ...  # noqa: D102
     @property
     def set_aside(self) -> int: ...  # noqa: D102
@@ -74,10 +76,16 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "undoes": plan.header.undoes or None,
+        "expires": plan.header.expires or None,
         "selection": _selection(plan.header.selection),
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
+        "guards": [
+            {"guard": guard.name, "what": guard.what, "limit": guard.limit or None}
+            for guard in plan.header.guards
+        ],
         "mappings": [_mapping(summary, plan, limit) for summary in plan.header.mappings],
     }
 
@@ -185,6 +193,7 @@ def of_report(report: Report) -> Document:
         ],
         "stopped": report.stopped,
         "set_aside": report.set_aside,
+        "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }
 

@@ -49,11 +49,14 @@ def plan(document: Document, *, shown: int | None, colour: bool = False) -> str:
     ``shown``: how many actions of each kind a mapping are drawn (``None``: all).
     """
     paint = Paint(colour)
-    blocks = [_mapping(mapping, shown, paint) for mapping in document["mappings"]]
+    undoes = document.get("undoes")
+    command = f"sync-run undo {undoes}" if undoes else "sync-run plan {mapping}"
+    blocks = [_mapping(mapping, shown, paint, command) for mapping in document["mappings"]]
     if said := about(document["selection"]):
         blocks.insert(0, f"{said}\n")
     if document["interrupted"]:
         blocks.insert(0, interrupted(document["interrupted"]))
+    blocks += [_guards(document["guards"], paint)] if document.get("guards") else []
     return "\n".join([*blocks, sentence(document, paint)])
 
 
@@ -90,7 +93,11 @@ def report(document: Document, *, colour: bool = False) -> str:
         for name, counted in document["counters"].items()
     ]
     drawn = table([["", *names], *rows], numbers=range(1, len(names) + 1))
-    lines = [f"Run {document['run']}", *(f"  {line}" for line in drawn)]
+    before = " and ".join(str(run) for run in document.get("earlier", ()))
+    if before and not document["run"]:
+        return f"This plan was carried out already, by run {before}: nothing is left to do."
+    on = f", which went on where run {before} stopped" if before else ""
+    lines = [f"Run {document['run']}{on}", *(f"  {line}" for line in drawn)]
     for failure in document["failures"]:
         key = " ↔ ".join(k for k in failure["keys"].values() if k)
         lines.append(
@@ -109,7 +116,7 @@ def report(document: Document, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
+def _mapping(mapping: Document, shown: int | None, paint: Paint, command: str) -> str:
     left, right = mapping["left"], mapping["right"]
     arrow = _ARROWS[mapping["direction"]]
     head = (
@@ -133,9 +140,9 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint) -> str:
     for key, total in mapping["counts"].items():
         rest = total - min(total, shown if shown is not None else total)
         if rest:
-            command = f"`sync-run plan {mapping['mapping']} --full`"
+            asked = f"`{command.format(mapping=mapping['mapping'])} --full`"
             more = fact(key, rest).replace(str(rest), f"{rest} more", 1)
-            lines.append(f"  … {more} ({command} shows them)")
+            lines.append(f"  … {more} ({asked} shows them)")
     return "\n".join(lines) + "\n"
 
 
@@ -196,6 +203,13 @@ def interrupted(n: int) -> str:
         f"An earlier run was interrupted: the outcome of {plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first.\n"
     )
+
+
+def _guards(guards: list[Document], paint: Paint) -> str:
+    lines = [f"  {paint('!', '31')} {guard['guard']}: {guard['what']}" for guard in guards]
+    options = " ".join(f"--allow {guard['guard']}" for guard in guards)
+    head = f"{paint('guards', '1')}  apply stops before its first write"
+    return "\n".join([head, *lines, f"      hint: if it is meant, `sync-run apply {options}`\n"])
 
 
 def plural(n: int, noun: str) -> str:

@@ -330,6 +330,17 @@ def test_a_lost_create_that_several_records_could_be_is_left_to_a_person(small: 
     assert not [w for w in small.shop.written if w.kind is WriteKind.CREATE]
 
 
+def test_a_lost_create_that_nothing_is_known_of_is_left_to_a_person(small: World) -> None:
+    small.desk.put("accounts", "g2")
+    small.shop.lose = True
+    small.apply()
+    small.shop.lose = False
+    told = small.apply()
+    reasons = [error["reason"] for error in told.actions(Kind.ERROR)]
+    assert any("an interrupted run may have made this record" in reason for reason in reasons)
+    assert len(small.shop.rows["Customer"]) == 2
+
+
 def test_one_runner_at_a_time(small: World) -> None:
     with held(small.project.state, "apply"), pytest.raises(StateHeldError) as caught:
         small.plan()

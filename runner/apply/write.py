@@ -7,12 +7,12 @@ instant at most one window of writes is in doubt.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from runner.apply.find import awaited, find, follow
@@ -362,5 +362,5 @@ def _intent(action: Action, write: Write) -> dict[str, object]:
         "right_key": action.right_key,
         "key": write.key,
         "etag": write.etag,
-        "fields": json.dumps([asdict(change) for change in action.fields]),
+        "fields": msgspec.json.encode(action.fields).decode(),
     }

@@ -14,7 +14,7 @@ from runner.plan.actions import (
 )
 from runner.plan.file import LASTS, Plan, attach, detach, opened, read
 from runner.plan.guards import must_be_allowed
-from runner.plan.make import RunFile, make, run_file
+from runner.plan.make import RUN_SETTINGS, RunFile, make, run_file
 from runner.plan.undo import begin as begin_undo
 from runner.plan.undo import undo
 
@@ -23,6 +23,7 @@ __all__ = [
     "FAILURES",
     "FINDINGS",
     "LASTS",
+    "RUN_SETTINGS",
     "Action",
     "FieldChange",
     "Header",

@@ -64,6 +64,7 @@ class Plan:
                 half = Path(folder) / "plan"
                 expires = datetime.now(UTC) + lasts
                 header = replace(self.header, expires=expires.isoformat(timespec="seconds"))
+                self.connection.execute("RESET disabled_compression_methods")
                 self.connection.execute(f"ATTACH {_text(half)} AS saved")
                 try:
                     for table in ("action", *_afters(header)):

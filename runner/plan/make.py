@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.extract import Takings
     from runner.model import Guards, Selection
     from runner.plan.actions import Origin
+
+
+RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
+SET disabled_compression_methods = 'dict_fsst'"""
+"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and
+weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +48,7 @@ def run_file() -> Iterator[RunFile]:
     with TemporaryDirectory(prefix="sync-run-") as folder:
         path = Path(folder) / "run.duckdb"
         with duckdb.connect(str(path)) as connection:
-            # Nobody needs it after a crash, nor once the run is over.
-            connection.execute(f"{SETTINGS}; SET fsync_mode = 'NONE'")
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.execute(RUN_SETTINGS)
             connection.execute(f"SET temp_directory = '{folder}/spill'")
             yield RunFile(path, connection)
 
@@ -55,15 +60,25 @@ def make(
     *,
     origin: Origin,
     guards: Guards,
+    taken: Takings | None = None,
+    mode: str = "full",
     tell: Tell,
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state (attached), which stays as it is."""
+    """Decide what is to be done. Reads the state (attached), which stays as it is.
+
+    ``taken`` says how the systems were read (empty: into snapshots), ``mode`` what was asked for.
+    """
     connection = run.connection
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
     summaries = decide(
-        connection, mappings, selection.mappings, tell, interrupted=bool(interrupted)
+        connection,
+        mappings,
+        selection.mappings,
+        taken or {},
+        tell,
+        interrupted=bool(interrupted),
     )
     header = Header(
         version=file.VERSION,
@@ -74,5 +89,6 @@ def make(
         interrupted=interrupted,
         mappings=summaries,
         guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),
+        mode=mode,
     )
     return file.sealed(run.path, connection, header)

@@ -36,7 +36,7 @@ from runner.model import (
     Selection,
     Side,
 )
-from runner.plan import CHANGES, FAILURES, Origin, RunFile, make
+from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
@@ -100,17 +100,22 @@ def compiled(folder: Path) -> CompiledMapping:
     return mapping
 
 
-def prepare(folder: Path, size: int) -> None:
-    """Make source tables, a state in which the records are coupled, and the peer's tables."""
-    values = ", ".join(
+def made_up() -> str:
+    """SQL of the fields of record ``i``."""
+    return ", ".join(
         f"'{n} ' || hash(i * 31 + {k}) % 100000 AS {n}"
         if n.startswith("t")
         else f"CAST(CAST(hash(i * 17 + {k}) % 1000000 AS DECIMAL(28,10)) / 100 AS VARCHAR) AS {n}"
         for k, n in enumerate(NAMES)
     )
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Make source tables, a state in which the records are coupled, and the peer's tables."""
     with duckdb.connect(str(folder / "source.duckdb")) as source:
+        source.execute(SETTINGS)
         source.execute(
-            f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
+            f"CREATE TABLE base AS SELECT 'K' || i AS id, {made_up()} FROM range({size}) r(i)"
         )
         new = max(1, size // 1000)
         source.execute(
@@ -124,6 +129,13 @@ def prepare(folder: Path, size: int) -> None:
             UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
         )
     mapping = compiled(folder)
+    couple(folder, mapping)
+    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
+        _snapshots(snapshots, mapping, folder)
+
+
+def couple(folder: Path, mapping: CompiledMapping) -> None:
+    """Make a state in which both sides of every record hold what the source's ``base`` does."""
     with held(folder / "state.duckdb", "bench") as store, store.opened() as state:
         couplings.ensure_base(state, mapping.name, mapping.base)
         state.execute(f"ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
@@ -142,12 +154,10 @@ def prepare(folder: Path, size: int) -> None:
             f"SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
         )
         state.execute("DETACH source")
-    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
-        _snapshots(snapshots, mapping, folder)
 
 
 def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
-    run_file.execute(f"{SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+    run_file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
     for side in Side:
         source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
         made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
@@ -160,7 +170,7 @@ def ours_from_pages(folder: Path, size: int) -> int:
     fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
     opened = project(folder)
     with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         session = run.Session(
             project=opened,
             connectors=fakes,
@@ -180,7 +190,7 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
     """From snapshot tables to the action table."""
     mapping = compiled(folder)
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         Store(folder / "state.duckdb").attach(file)
         file.execute(COUNTED_DDL)
         started = time.perf_counter()
@@ -208,7 +218,8 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         for side in ("left", "right")
     }
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(f"{SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
+        # Nothing of its file is synced to disk either.
+        file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
         started = time.perf_counter()
         file.execute(
             f"""CREATE TABLE changes AS SELECT * FROM (
@@ -248,7 +259,8 @@ def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
     """Measure one work in a fresh process, on a fresh copy of the run file."""
-    (folder / "run.duckdb").unlink(missing_ok=True)
+    for left in folder.glob("run.duckdb*"):
+        left.unlink()
     if name != "pages to plan":
         shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
     context = multiprocessing.get_context("spawn")

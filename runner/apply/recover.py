@@ -39,7 +39,8 @@ async def recover(
     """Settle every intent that has no outcome; leave open only creates that cannot be decided.
 
     A create that is found becomes a coupling with a blank base: the next compare sees to its
-    fields. Several records that it could be stay undecided, and are reported by the plan.
+    fields. One that several records could be, or that nothing is known of, stays undecided, and is
+    reported by the plan.
     """
     by_name = {mapping.name: mapping for mapping in mappings}
     for intent in journal.unfinished(connection):
@@ -53,7 +54,7 @@ async def recover(
             )
             continue
         keys = await candidates(connection, mapping, connectors, intent)
-        if len(keys) > 1:
+        if keys is None or len(keys) > 1:
             continue
         connection.execute("BEGIN")
         if keys:
@@ -80,13 +81,16 @@ async def candidates(
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
     intent: Intent,
-) -> list[str]:
-    """Return the keys of uncoupled records that the create may have made."""
+) -> list[str] | None:
+    """Return the keys of uncoupled records that the create may have made.
+
+    ``None``: nothing was sent that such a record could be known by.
+    """
     side = Side(intent.side)
     entity = mapping.rule.entity(side)
     where = _identity(mapping, side, intent)
     if not where:
-        return []
+        return None
     query = WireQuery(entity=entity.entity, fields=(entity.key,), where=where)
     keys = [key async for page in connectors[entity.system].pages(query) for key in page.keys]
     canonical = mapping.canonical_key(side, "k")

@@ -75,6 +75,7 @@ def retry(
     """
     with words_for_errors():
         from runner.cli import walk
+        from runner.run import FULL
 
         project = the_project(context)
         choose(project, [name] if name else [])
@@ -87,6 +88,7 @@ def retry(
             yes=yes or as_json,
             as_json=as_json,
             full=full,
+            extent=FULL,
             command="retry",
             metrics=metrics,
         )

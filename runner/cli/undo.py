@@ -39,6 +39,8 @@ def undo(
     sync-run undo 7 --out undo.plan && sync-run apply undo.plan
     """  # noqa: D205 - one sentence
     with words_for_errors():
+        from runner.run import FULL
+
         project = the_project(context)
         options = PlanOptions(
             out=out,
@@ -47,6 +49,7 @@ def undo(
             as_json=as_json,
             full=full,
             detailed=False,
+            extent=FULL,
         )
         raise typer.Exit(asyncio.run(_undo(project, run, options)))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project, Selection
     from runner.plan import Plan
-    from runner.run import Report, Session
+    from runner.run import Extent, Report, Session
     from runner.views.document import Document
 
 SHOWN = 10
@@ -48,6 +48,7 @@ class PlanOptions:
     as_json: bool
     full: bool
     detailed: bool
+    extent: Extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     full: bool
+    extent: Extent
     allow: tuple[str, ...] = ()
     command: str = "apply"
     metrics: Path | None = None
@@ -71,6 +73,14 @@ Names = Annotated[
     typer.Argument(metavar="[MAPPING]...", help="Mappings to run; none: all of them."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
+Incremental = Annotated[
+    bool,
+    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
+]
+Deletes = Annotated[
+    bool,
+    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
 Metrics = Annotated[
     Path | None,
@@ -127,6 +137,8 @@ def plan(  # noqa: PLR0913 - one for each option
     ] = None,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
     explain: Annotated[
         bool, typer.Option(help="Show the wire queries and the SQL instead of a plan.")
     ] = False,
@@ -139,6 +151,7 @@ def plan(  # noqa: PLR0913 - one for each option
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan --incremental
     sync-run plan customers --record 10000
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
@@ -167,6 +180,7 @@ def plan(  # noqa: PLR0913 - one for each option
             as_json=as_json,
             full=full,
             detailed=detailed_exitcode,
+            extent=_extent(chosen, incremental=incremental, deletes=deletes),
         )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
@@ -188,6 +202,8 @@ def apply(  # noqa: PLR0913 - one for each option
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -207,6 +223,7 @@ def apply(  # noqa: PLR0913 - one for each option
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply --incremental --yes
     sync-run apply customers --record 10000 --prefer nav
     sync-run apply monday.plan
     """
@@ -215,6 +232,11 @@ def apply(  # noqa: PLR0913 - one for each option
 
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        if saved and incremental:
+            raise RunnerError(
+                f"{saved} is a saved plan: what it needed was read when it was made",
+                hint="`sync-run plan --incremental --out FILE` saves an incremental one",
+            )
         if saved and (records or where or direction or prefer or dependencies):
             raise RunnerError(
                 f"{saved} is a saved plan, which says by itself what it is about",
@@ -236,10 +258,27 @@ def apply(  # noqa: PLR0913 - one for each option
             yes=yes or as_json,
             as_json=as_json,
             full=full,
+            extent=_extent(chosen, incremental=incremental, deletes=deletes),
             allow=lifted,
             metrics=metrics,
         )
         raise typer.Exit(asyncio.run(carried(project, chosen, options)))
+
+
+def _extent(chosen: Selection, *, incremental: bool, deletes: bool) -> Extent:
+    from runner.run import Extent
+
+    if incremental and chosen.some:
+        raise RunnerError(
+            "--incremental is for whole mappings",
+            hint="a run about some records reads those alone, as far as that is enough",
+        )
+
+    if deletes and not incremental:
+        raise RunnerError(
+            "--deletes goes with --incremental", hint="a full run sees what was deleted anyway"
+        )
+    return Extent(incremental=incremental, deletes=deletes)
 
 
 async def _advice(project: Project) -> Sequence[Problem]:
@@ -259,7 +298,7 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
 
     async with session(project, "plan", tell) as opened:
         with run_file() as file:
-            made = await make_plan(opened, file, chosen)
+            made = await make_plan(opened, file, chosen, options.extent)
             saved(made, options.out, options.lasts)
             if options.markdown:
                 _summarize(made, options.markdown)
@@ -317,7 +356,8 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
     from runner.plan import run_file
     from runner.run import done_already, make_plan, settle_interrupted
 
-    beginning = begins(project, options.command, chosen, saved=options.saved is not None)
+    mode = "saved plan" if options.saved else str(options.extent)
+    beginning = begins(project, options.command, chosen, mode)
     figures = options.metrics
     async with session(
         project, options.command, tell, beginning=beginning, figures=figures
@@ -331,7 +371,8 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
                     return report.exit_code
                 return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
-            return await _carried_out(opened, await make_plan(opened, file, chosen), options)
+            made = await make_plan(opened, file, chosen, options.extent)
+            return await _carried_out(opened, made, options)
 
 
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from runner import run
 from runner.errors import ExitCode, StoppedError, cause
 from runner.events import RecordFailed, RunBegan, RunEnded, both
-from runner.model import Selection
+from runner.model import Mode, Selection
 from runner.plan import run_file
 from runner.schedule.due import Due, counted, next_up
 from runner.state import held, turns
@@ -139,7 +139,6 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
         if world.bell.stopping and not isinstance(event, RunBegan | RecordFailed | RunEnded):
             raise StoppedError("it was asked to end")
 
-    selection = Selection(mappings=job.mappings)
     try:
         with (
             world.listening(project, tell) as heard,
@@ -156,7 +155,7 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
                     ended=ended,
                 )
                 with run_file() as file:
-                    planned = _planned(session, file, selection)
+                    planned = _planned(session, file, job, world)
                     await run.carry_out(session, await world.bell.unless_stopped(planned))
         return done[-1]
     except Exception as error:  # noqa: BLE001 - one turn that fails must not end the others
@@ -170,13 +169,13 @@ def _beginning(project: Project, job: Job, world: World) -> Beginning:
     """Say what is known of the run; whose process it is, ``World.process`` knows."""
     everything = len(job.mappings) == len(project.mappings)
     mappings = () if everything else job.mappings
-    return replace(world.process, command=f"schedule {job.name}", mappings=mappings)
+    return replace(world.process, command=f"schedule {job.name}", mode=job.mode, mappings=mappings)
 
 
-async def _planned(session: run.Session, file: RunFile, selection: Selection) -> Plan:
-    # Every run reads both sides whole so far: `job.mode` is for what comes to read less.
+async def _planned(session: run.Session, file: RunFile, job: Job, world: World) -> Plan:
     await run.settle_interrupted(session)
-    return await run.make_plan(session, file, selection)
+    extent = run.Extent(incremental=job.mode is Mode.INCREMENTAL, now=world.clock.now)
+    return await run.make_plan(session, file, Selection(mappings=job.mappings), extent)
 
 
 def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:

@@ -131,6 +131,8 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint, command: str) -
     ]
     facts += [f"{fact(key, n)} left out" for key, n in mapping["spared"].items()]
     lines = [head, f"  {', '.join(facts)}"]
+    if any(told["way"] != "whole" for told in mapping["reading"].values()):
+        lines.append(f"  read: {', '.join(_read(*told) for told in mapping['reading'].items())}")
     drawn: dict[str, int] = {}
     for action in mapping["actions"]:
         key = " ".join(filter(None, (action["action"], action["system"])))
@@ -144,6 +146,16 @@ def _mapping(mapping: Document, shown: int | None, paint: Paint, command: str) -
             more = fact(key, rest).replace(str(rest), f"{rest} more", 1)
             lines.append(f"  … {more} ({asked} shows them)")
     return "\n".join(lines) + "\n"
+
+
+def _read(system: str, told: Document) -> str:
+    """Say how a side was read: ``all 20 of nav``, ``3 that changed in crm``."""
+    if told["way"] == "whole":
+        return f"all {told['rows']} of {system}"
+    if told["way"] == "delta":
+        return f"{told['rows']} that changed in {system}"
+    looked = f"deletions last looked for {told['deletions']}"
+    return f"{told['rows']} that may have changed in {system} ({looked})"
 
 
 def action_lines(action: Document, paint: Paint) -> list[str]:

@@ -356,7 +356,8 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
     from runner.plan import run_file
     from runner.run import done_already, make_plan, settle_interrupted
 
-    beginning = begins(project, options.command, chosen, saved=options.saved is not None)
+    mode = "saved plan" if options.saved else str(options.extent)
+    beginning = begins(project, options.command, chosen, mode)
     figures = options.metrics
     async with session(
         project, options.command, tell, beginning=beginning, figures=figures

@@ -114,15 +114,13 @@ async def session(
             )
 
 
-def begins(
-    project: Project, command: str, selection: Selection, *, saved: bool = False
-) -> Beginning:
-    """Say what is known of a run before it begins; ``saved``: its plan was made before."""
-    mode = "some records" if selection.some else f"to {selection.to}" if selection.to else "full"
+def begins(project: Project, command: str, selection: Selection, mode: str = "full") -> Beginning:
+    """Say what is known of a run before it begins; ``mode`` is how it looks for changes."""
+    of = "some records" if selection.some else f"to {selection.to}" if selection.to else ""
     everything = len(selection.mappings) == len(project.mappings)
     return replace(
         process(command),
-        mode="saved plan" if saved else mode,
+        mode=", ".join(filter(None, (mode, of))),
         mappings=() if everything else selection.mappings,
     )
 

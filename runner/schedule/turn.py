@@ -171,7 +171,7 @@ def _beginning(project: Project, job: Job, world: World) -> Beginning:
     """Say what is known of the run; whose process it is, ``World.process`` knows."""
     everything = len(job.mappings) == len(project.mappings)
     mappings = () if everything else job.mappings
-    return replace(world.process, command=f"schedule {job.name}", mappings=mappings)
+    return replace(world.process, command=f"schedule {job.name}", mode=job.mode, mappings=mappings)
 
 
 async def _planned(

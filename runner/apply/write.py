@@ -27,7 +27,7 @@ from runner.events import PhaseDone, WritesDone
 from runner.model import Side
 from runner.plan import Kind, read
 from runner.state import couplings, journal
-from runner.wire import Drifted, Rejected, Unknown, Write, WriteKind, Written
+from runner.wire import Drifted, Rejected, Unknown, Unsent, Write, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -207,6 +207,8 @@ class Writer:
         # What one system answered is kept, whatever became of the other.
         outcomes = [o for answer in answers if isinstance(answer, list) for o in answer]
         settle(self.connection, self.mapping, self.run, outcomes)
+        gone += [o.unsent for o in outcomes if o.unsent is not None]
+        outcomes = [o for o in outcomes if o.unsent is None]
         waiting = "a record it points to was not created"
         outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
         for outcome in outcomes:
@@ -295,18 +297,20 @@ class Writer:
             case Unknown(message=message):
                 hint = "nobody knows whether it was done; the next run asks the system first"
                 return settled(outcome="unknown", message=message, hint=hint)
+            case Unsent(why=why):
+                return settled(outcome="unsent", message=str(why), unsent=why)
 
     def _made(self, side: Side) -> list[str]:
         """Fields of a new record that are the system's own to fill: its key, and what only leaves.
 
         What it made of them is where both sides begin: a number that NAV starts with at 0 must not
-        wipe what the other side holds.
+        wipe what the other side holds. What is still to be written back is not among them.
         """
-        key = self.mapping.rule.entity(side).key
+        key, back = self.mapping.rule.entity(side).key, self.mapping.written_back(side)
         return [
             f.id
             for f in self.mapping.fields
-            if f.rule.name(side) == key or not f.rule.direction.to(side)
+            if (f.rule.name(side) == key or not f.rule.direction.to(side)) and f.id not in back
         ]
 
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:

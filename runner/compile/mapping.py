@@ -102,8 +102,16 @@ class CompiledMapping:
 
     def settled_by_create(self, side: Side) -> list[str]:
         """The fields that a new record of that side has in common with its partner at once."""
-        later = self._actions.creates.later(side)
-        return [field.id for field in self.fields if field not in later]
+        creates = self._actions.creates
+        open_ = (*creates.later(side), *creates.written_back(side))
+        return [field.id for field in self.fields if field not in open_]
+
+    def written_back(self, side: Side) -> list[str]:
+        """The fields that bring the key of a new record of that side to its partner.
+
+        Until they are written there they are not settled: the next run would never write them.
+        """
+        return [field.id for field in self._actions.creates.written_back(side)]
 
     def hashed(self, side: Side) -> tuple[BaseColumn, ...]:
         """The base columns of that side that hold a field's value (and no constant)."""

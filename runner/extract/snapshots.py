@@ -97,8 +97,8 @@ async def _of_system(
                     tell(replace(told, rows=rows, done=True))
                 else:
                     rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                    await _missing(mapping, side, connector, cursor, raw)
                 if keys is None and reading.query.filter:
-                    await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
                     cursor.execute(
                         "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
@@ -162,16 +162,17 @@ async def _look_into(
         connection.execute("DROP TABLE looked")
 
 
-async def _held_back(
+async def _missing(
     mapping: CompiledMapping,
     side: Side,
     connector: Connector,
     connection: duckdb.DuckDBPyConnection,
     raw: str,
 ) -> None:
-    """Read the coupled and chosen records that the filter kept the system from sending.
+    """Read the coupled and chosen records that did not come, by keys: only asking tells why.
 
-    What left the filter rests; what is not there any more was deleted: only asking tells.
+    One left the filter, and rests; one was skipped, because others went while pages were read; and
+    one is not there any more: that alone was deleted.
     """
     reading = mapping.reading(side)
     rows = connection.execute(

@@ -138,7 +138,7 @@ def opened(path: Path, *, key: bytes = b"") -> Plan:
         except BaseException:
             connection.close()
             raise
-    except (duckdb.Error, OSError, ValueError, TypeError) as error:
+    except (duckdb.Error, OSError, ValueError, TypeError, RecursionError) as error:
         raise RunnerError(
             f"{path} is no plan: {_first(error)}", hint="`sync-run plan --out FILE` makes one"
         ) from error

@@ -49,6 +49,8 @@ LARGEST = 256 << 20
 """Bytes of one answer, unpacked; a page of Dataverse or Business Central has a tenth of it."""
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
+_DIGITS = 6
+"""Digits of a number of requests; what has more of them is none."""
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
@@ -279,7 +281,7 @@ class Client:
     def _look_at_the_crowd(self, status: int, headers: Mapping[str, str]) -> None:
         """Note how many requests at a time the system wants, as far as it tells (A13)."""
         hint = headers.get("x-ms-dop-hint", "")
-        if hint.isdigit():
+        if hint.isascii() and hint.isdigit() and len(hint) <= _DIGITS:
             self._places.recommended(int(hint))
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._places.crowded()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from runner import __version__
-from runner.errors import ConfigError, ExitCode, RunnerError
+from runner.errors import ConfigError, ExitCode, RunnerError, leaves
 from runner.events import Event, Recovered, RowsRead, WritesDone
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def words_for_errors() -> Iterator[None]:
         _tell_error(error)
     except ExceptionGroup as group:
         # Tasks that ran side by side fail together; the first that is no fault of ours is told.
-        told = next((e for e in _leaves(group) if isinstance(e, RunnerError)), None)
+        told = next((e for e in leaves(group) if isinstance(e, RunnerError)), None)
         if told is None:
             _fault(group)
         _tell_error(told)
@@ -84,14 +84,6 @@ def _tell_error(error: RunnerError) -> NoReturn:
     if error.hint:
         say(f"  hint: {error.hint}")
     raise typer.Exit(error.exit_code) from error
-
-
-def _leaves(group: BaseException) -> Iterator[BaseException]:
-    if isinstance(group, BaseExceptionGroup):
-        for inner in group.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield group
 
 
 def _fault(error: BaseException) -> NoReturn:

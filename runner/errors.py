@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class ExitCode(IntEnum):
@@ -57,6 +57,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the known word that is spelled most alike, else nothing."""
     found = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what tasks that ran side by side failed of; an error that is no group is its own."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 class RunnerError(Exception):

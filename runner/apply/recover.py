@@ -40,8 +40,8 @@ async def recover(
     """Settle every intent that has no outcome; leave open only creates that cannot be decided.
 
     A create that is found becomes a coupling with a blank base: the next compare sees to its
-    fields. More records that it could be than there are creates of the very same values stay
-    undecided, and are reported by the plan.
+    fields. One that nothing is known of, or that more records could be than there are creates of
+    the very same values, stays undecided, and is reported by the plan.
     """
     by_name = {mapping.name: mapping for mapping in mappings}
     unfinished = journal.unfinished(connection)
@@ -57,7 +57,7 @@ async def recover(
             )
             continue
         keys = await candidates(connection, mapping, connectors, intent)
-        if len(keys) > twins[_sent(intent)]:
+        if keys is None or len(keys) > twins[_sent(intent)]:
             continue
         # Whichever of them it is, the others were sent the very same.
         twins[_sent(intent)] -= 1
@@ -86,13 +86,16 @@ async def candidates(
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
     intent: Intent,
-) -> list[str]:
-    """Return the keys of uncoupled records that the create may have made."""
+) -> list[str] | None:
+    """Return the keys of uncoupled records that the create may have made.
+
+    ``None``: nothing was sent that such a record could be known by.
+    """
     side = Side(intent.side)
     entity = mapping.rule.entity(side)
     where = _identity(mapping, side, intent)
     if not where:
-        return []
+        return None
     query = WireQuery(entity=entity.entity, fields=(entity.key,), where=where)
     keys = [key async for page in connectors[entity.system].pages(query) for key in page.keys]
     canonical = mapping.canonical_key(side, "k")

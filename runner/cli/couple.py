@@ -148,13 +148,14 @@ def _couple(
 async def _matched(project: Project, mapping: Mapping, options: MatchOptions) -> ExitCode:
     """Plan the couples that a match finds, and nothing else; show them, ask, couple."""
     from runner import run
-    from runner.cli.wiring import session
+    from runner.cli.wiring import begins, session
     from runner.model import Selection
     from runner.plan import CHANGES, run_file
     from runner.views import document, matches
 
     chosen = Selection(mappings=(mapping.name,), pairs_alone=True)
-    async with session(project, "couple", tell) as opened:
+    beginning = None if options.dry_run else begins(project, "couple", chosen)
+    async with session(project, "couple", tell, beginning=beginning) as opened:
         with run_file() as file:
             made = await run.make_plan(opened, file, chosen)
             limit = None if options.full or options.as_json else SHOWN

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import fault, say, words_for_errors
+from runner.cli.console import fault, say, structured, words_for_errors
+from runner.cli.console import tell as heard
 from runner.errors import ExitCode, RunnerError, StateHeldError, nearest
 from runner.events import Recovered
 
@@ -205,7 +206,8 @@ class _Clock:
 
 
 def _world(bell: Bell, board: Board) -> World:
-    from runner.cli.wiring import connected
+    from runner.cli.listening import listening
+    from runner.cli.wiring import connected, process
     from runner.schedule import words
     from runner.schedule.turn import World
 
@@ -214,7 +216,9 @@ def _world(bell: Bell, board: Board) -> World:
         _log(words.began(turn, job))
 
     def tell(event: Event) -> None:
-        if isinstance(event, Recovered):
+        if structured():
+            heard(event)
+        elif isinstance(event, Recovered):
             _log(f"{event.mapping} {event.key}: the interrupted create was {event.what}")
 
     return World(
@@ -224,6 +228,8 @@ def _world(bell: Bell, board: Board) -> World:
         begun=begun,
         fault=fault,
         bell=bell,
+        listening=listening,
+        process=process("schedule"),
     )
 
 
@@ -236,6 +242,9 @@ def _tell(board: Board, told: News) -> None:
 
 
 def _log(line: str) -> None:
+    if structured():
+        say(line)
+        return
     say(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner import dialect
-from runner.compile import match, select
+from runner.compile import match, select, skips
 from runner.compile.actions import EVERYTHING, Actions, Present, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
@@ -194,8 +194,16 @@ FROM {tables.state_base} b WHERE {chosen}""",
             yield Statement(purpose=purpose, sql=actions.creates.statement(side))
         if insert := actions.insert(present):
             yield Statement(purpose="actions and findings", sql=insert)
+        if present.remembered:
+            yield Statement(
+                purpose="records that are skipped",
+                sql=skips.skipping(self.name, self.rule.attempts),
+            )
         for sql in self.narrowing.spares(created):
             yield Statement(purpose="left out", sql=sql)
+        if present.remembered:
+            sql = skips.clearing(self.name, self.narrowing.pair(), spares=self.narrowing.leaves_out)
+            yield Statement(purpose="errors that are gone", sql=sql)
         yield Statement(purpose="the base to be", sql=actions.after(present))
         if self.looked_up:
             yield Statement(purpose="keys for lookups", sql=actions.links(self.name))

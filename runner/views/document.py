@@ -30,6 +30,7 @@ SHOWN = (
     Kind.DRIFT,
     Kind.CONFLICT,
     Kind.ERROR,
+    Kind.SKIP,
 )
 
 
@@ -61,6 +62,8 @@ class Report(Protocol):
     def earlier(self) -> Sequence[int]: ...  # noqa: D102
     @property
     def exit_code(self) -> int: ...  # noqa: D102
+    @property
+    def set_aside(self) -> int: ...  # noqa: D102
 
 
 def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
@@ -172,7 +175,7 @@ def _known(value: str | None) -> str | None:
 
 
 def of_report(report: Report) -> Document:
-    """Describe what an apply did; ``run`` is 0 where there was nothing to do."""
+    """Describe what an apply did; ``set_aside`` counts records that are skipped from now on."""
     return {
         "run": report.run,
         "counters": {name: dict(counted) for name, counted in report.counters.items()},
@@ -191,6 +194,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "set_aside": report.set_aside,
         "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }

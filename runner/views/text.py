@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from runner.views.selection import about
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 Document = dict[str, Any]
 
@@ -19,6 +22,7 @@ _SYMBOLS = {
     "drift": ("?", "35"),
     "conflict": ("!", "31"),
     "error": ("x", "31"),
+    "skip": ("»", "35"),
 }
 _ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
 COUNTERS = (
@@ -71,10 +75,12 @@ def sentence(document: Document, paint: Paint | None = None) -> str:
     words += [f"{counts[kind]} to {kind}" for kind in ("uncouple", "delete") if counts.get(kind)]
     line = "No changes." if not document["changes"] else f"Plan: {', '.join(words)}."
     if counts.get("drift"):
-        line += f" {_plural(counts['drift'], 'drifted record')}."
+        line += f" {plural(counts['drift'], 'drifted record')}."
     if document["failures"]:
-        found = [_plural(counts[kind], kind) for kind in ("conflict", "error") if counts.get(kind)]
+        found = [plural(counts[kind], kind) for kind in ("conflict", "error") if counts.get(kind)]
         line += f" {' and '.join(found)} to look at."
+    if counts.get("skip"):
+        line += f" {plural(counts['skip'], 'record')} skipped (`sync-run errors` lists them)."
     return paint(line, "1")
 
 
@@ -86,12 +92,12 @@ def report(document: Document, *, colour: bool = False) -> str:
         [name, *(str(counted[counter]) for counter in names)]
         for name, counted in document["counters"].items()
     ]
-    table = _table([["", *names], *rows])
+    drawn = table([["", *names], *rows], numbers=range(1, len(names) + 1))
     before = " and ".join(str(run) for run in document.get("earlier", ()))
     if before and not document["run"]:
         return f"This plan was carried out already, by run {before}: nothing is left to do."
     on = f", which went on where run {before} stopped" if before else ""
-    lines = [f"Run {document['run']}{on}", *(f"  {line}" for line in table)]
+    lines = [f"Run {document['run']}{on}", *(f"  {line}" for line in drawn)]
     for failure in document["failures"]:
         key = " ↔ ".join(k for k in failure["keys"].values() if k)
         lines.append(
@@ -100,6 +106,10 @@ def report(document: Document, *, colour: bool = False) -> str:
         lines.append(f"    {failure['outcome']}: {failure['message']}")
         if failure["hint"]:
             lines.append(f"    hint: {failure['hint']}")
+    if document["set_aside"]:
+        failed = plural(document["set_aside"], "record")
+        lines.append(f"{failed} failed once too often in the same way, to be skipped from now on")
+        lines.append("  hint: `sync-run errors` lists them, `sync-run retry` takes them up again")
     if document["stopped"]:
         lines.append(f"Stopped: {document['stopped']}")
         lines.append("  hint: run `sync-run apply` again; it goes on where this one stopped")
@@ -193,16 +203,16 @@ def fact(key: str, n: int) -> str:
     """Say how many there are of one kind: ``3 to create in crm``, ``1 conflict``."""
     kind, _, system = key.partition(" ")
     if kind in {"conflict", "error"}:
-        return _plural(n, kind)
-    if kind == "drift":
-        return f"{n} drifted"
+        return plural(n, kind)
+    if kind in {"drift", "skip"}:
+        return f"{n} {'drifted' if kind == 'drift' else 'skipped'}"
     return f"{n} to {kind} in {system}" if system else f"{n} to {kind}"
 
 
 def interrupted(n: int) -> str:
     """Say that writes of an earlier run are in doubt."""
     return (
-        f"An earlier run was interrupted: the outcome of {_plural(n, 'write')} is open. "
+        f"An earlier run was interrupted: the outcome of {plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first.\n"
     )
 
@@ -214,7 +224,8 @@ def _guards(guards: list[Document], paint: Paint) -> str:
     return "\n".join([head, *lines, f"      hint: if it is meant, `sync-run apply {options}`\n"])
 
 
-def _plural(n: int, noun: str) -> str:
+def plural(n: int, noun: str) -> str:
+    """Count things: ``1 record``, ``2 records``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
@@ -239,11 +250,12 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - breadth(text))
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]], *, numbers: Container[int]) -> list[str]:
+    """Draw rows as lines of columns; columns that hold ``numbers`` end at the same place."""
     widths = [max(breadth(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
-            padded(cell, width) if i == 0 else " " * (width - breadth(cell)) + cell
+            " " * (width - breadth(cell)) + cell if i in numbers else padded(cell, width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

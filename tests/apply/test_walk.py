@@ -331,6 +331,17 @@ def test_a_lost_create_that_several_records_could_be_is_left_to_a_person(small: 
     assert not [w for w in small.shop.written if w.kind is WriteKind.CREATE]
 
 
+def test_a_lost_create_that_nothing_is_known_of_is_left_to_a_person(small: World) -> None:
+    small.desk.put("accounts", "g2")
+    small.shop.lose = True
+    small.apply()
+    small.shop.lose = False
+    told = small.apply()
+    reasons = [error["reason"] for error in told.actions(Kind.ERROR)]
+    assert any("an interrupted run may have made this record" in reason for reason in reasons)
+    assert len(small.shop.rows["Customer"]) == 2
+
+
 def test_a_lost_create_whose_partner_was_coupled_by_hand_meanwhile(small: World) -> None:
     small.shop.put("Customer", "20", Name="Gamma")
     small.desk.lose = True

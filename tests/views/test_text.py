@@ -97,6 +97,7 @@ def test_a_report(request: pytest.FixtureRequest) -> None:
                 "hint": "correct the record or the mapping; the next run tries again",
             }
         ],
+        "set_aside": 2,
         "stopped": "crm: it did not answer within 300 seconds",
         "exit_code": 3,
     }

@@ -134,7 +134,7 @@ class Client:
     ``workers`` are so many requests at a time at the most; how many there are is ``Places``'.
 
     ``ahead`` is by how many seconds the system's clock was ahead of ours in its last answer;
-    ``None`` where it never told the time.
+    ``None`` where it never told the time. ``requests`` counts all that were sent.
     """
 
     def __init__(
@@ -161,6 +161,7 @@ class Client:
         self._idle: list[httpx.AsyncClient] = []
         self._trust: ssl.SSLContext | None = None
         self.ahead: float | None = None
+        self.requests = 0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -247,6 +248,7 @@ class Client:
             if known not in self._used:
                 # A token that was renewed in between may still be repeated in an answer.
                 self._used.append(known)
+            self.requests += 1
             try:
                 with translated():
                     made = self._made(client, request, known)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import asks, colour, say, tell, words_for_errors
+from runner.cli.console import asks, say, screen, words_for_errors
+from runner.cli.progress import progress
 from runner.errors import ExitCode, RunnerError, nearest
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from runner.model import Project
     from runner.plan import Plan
     from runner.run import Session
+    from runner.views.actions import Screen
     from runner.views.document import Document
-
-SHOWN = 10
-"""Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class PlanOptions:
 
     out: Path | None
     as_json: bool
-    full: bool
+    screen: Screen
     detailed: bool
 
 
@@ -50,7 +49,7 @@ class ApplyOptions:
     saved: Path | None
     yes: bool
     as_json: bool
-    full: bool
+    screen: Screen
 
 
 Names = Annotated[
@@ -117,7 +116,12 @@ def plan(
         if explain:
             asyncio.run(_explain(project, chosen))
             return
-        options = PlanOptions(out=out, as_json=as_json, full=full, detailed=detailed_exitcode)
+        options = PlanOptions(
+            out=out,
+            as_json=as_json,
+            screen=screen(context, full=full),
+            detailed=detailed_exitcode,
+        )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
@@ -147,7 +151,9 @@ def apply(
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         chosen = choose(project, [] if saved else names or [])
-        options = ApplyOptions(saved=saved, yes=yes or as_json, as_json=as_json, full=full)
+        options = ApplyOptions(
+            saved=saved, yes=yes or as_json, as_json=as_json, screen=screen(context, full=full)
+        )
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
 
 
@@ -165,13 +171,17 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
+    from runner.views import document, text
 
-    async with session(project, "plan", tell) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "plan", tell) as opened:
             made = await make_plan(opened, file, chosen)
             if options.out:
                 made.save(options.out)
-            _print(_document(made, options), options)
+            told = _document(made, options)
+            typer.echo(
+                document.encoded(told) if options.as_json else text.plan(told, options.screen)
+            )
             if options.out:
                 say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
@@ -195,8 +205,8 @@ async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions)
     from runner.plan import run_file
     from runner.run import make_plan, settle_interrupted
 
-    async with session(project, "apply", tell) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "apply", tell) as opened:
             if options.saved:
                 return await _carried_out(opened, saved(options.saved), options)
             await settle_interrupted(opened)
@@ -210,10 +220,13 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     from runner.views import document, text
 
     planned = _document(made, options)
-    if not options.as_json:
-        _print(planned, options)
     changes = made.count(*CHANGES)
-    if changes and not options.yes and asks() and not typer.confirm("Apply this plan?"):
+    asked = bool(changes) and not options.yes and asks()
+    if not options.as_json:
+        # Where nobody decides, what is about to be done is counted; what was found out is told.
+        brief = not asked and not options.screen.full
+        typer.echo(text.plan(planned, options.screen, findings_only=brief))
+    if asked and not typer.confirm("Apply this plan?"):
         say("Nothing was written.")
         return ExitCode.DONE
     report = run.found(made.header)
@@ -223,23 +236,15 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
     elif changes:
-        typer.echo(text.report(told, colour=colour()))
+        typer.echo(f"\n{text.report(told, options.screen)}")
     return report.exit_code
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
-    from runner.views import document
-
-    return document.of_plan(made, limit=None if options.full or options.as_json else SHOWN)
-
-
-def _print(planned: Document, options: PlanOptions | ApplyOptions) -> None:
     from runner.views import document, text
 
-    if options.as_json:
-        typer.echo(document.encoded(planned))
-    else:
-        typer.echo(text.plan(planned, shown=None if options.full else SHOWN, colour=colour()))
+    whole = options.screen.full or options.as_json
+    return document.of_plan(made, limit=None if whole else text.SHOWN)
 
 
 def the_project(context: typer.Context) -> Project:

@@ -193,17 +193,20 @@ def _ran(made: Quickstart, step: Step, place: str) -> None:
     words = [plain(word) for word in str(step["run"]).split()]
     if "apply" in words:
         words.append("--yes")
+    if {"plan", "apply"} & set(words) and "--json" not in words:
+        words.append("--full")
     result = made.run(*words)
     printed = result.stdout + result.stderr
+    flat = " ".join(printed.split())  # wherever the lines were broken
     failed = bool(step.get("findings"))
     code = step.get("code", 3 if failed and "apply" in words else 0)
     assert result.exit_code == code, f"{place}: {printed}"
     for words_ in step.get("says", ()):
-        assert words_ in printed, f"{place}: {words_!r} is not in\n{printed}"
+        assert words_ in flat, f"{place}: {words_!r} is not in\n{printed}"
     for words_ in step.get("silent", ()):
-        assert words_ not in printed, f"{place}: {words_!r} is in\n{printed}"
+        assert words_ not in flat, f"{place}: {words_!r} is in\n{printed}"
     for finding in step.get("findings", ()):
-        assert finding in printed, f"{place}: {finding!r} is not in\n{printed}"
+        assert finding in flat, f"{place}: {finding!r} is not in\n{printed}"
     counted = _counted(printed)
     for mapping, told in step.get("counts", {}).items():
         if not counted and "No changes." in printed:

@@ -121,6 +121,16 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
     return report
 
 
+def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[plan.Trace, ...]:
+    """Say what a plan, and the state it was made from, know of one record."""
+    (compiled_one,) = [one for one in session.mappings if one.name == mapping]
+    session.store.attach(made.connection)
+    try:
+        return plan.traces(made.connection, compiled_one, key)
+    finally:
+        made.connection.execute("DETACH state")
+
+
 def nothing_to_do(made: plan.Plan) -> bool:
     """Whether a plan has neither a change nor a base to move: applying it would do nothing."""
     return not made.count(*CHANGES, Kind.CONVERGE)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, graph, ping, project, serve, walk
+from runner.cli import cases, couple, graph, ping, project, reasons, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -60,6 +60,8 @@ app.command()(walk.apply)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
 app.command()(graph.graph)
+app.command()(reasons.explain)
+app.command()(reasons.why)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)

@@ -12,6 +12,7 @@ from runner.plan.actions import (
 )
 from runner.plan.file import Plan, attach, detach, opened, read
 from runner.plan.make import RunFile, make, run_file
+from runner.plan.trace import FieldNow, Match, Seen, Trace, traces
 
 __all__ = [
     "CHANGES",
@@ -19,15 +20,20 @@ __all__ = [
     "FINDINGS",
     "Action",
     "FieldChange",
+    "FieldNow",
     "Header",
     "Kind",
     "MappingSummary",
+    "Match",
     "Plan",
     "RunFile",
+    "Seen",
+    "Trace",
     "attach",
     "detach",
     "make",
     "opened",
     "read",
     "run_file",
+    "traces",
 ]

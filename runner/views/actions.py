@@ -109,7 +109,7 @@ def _group(
     for action, name in zip(actions, names, strict=True):
         lines += _action(action, padded(name, max(width, breadth(name))), said, screen)
     for text in said:
-        lines += _remark(text, _INDENT, screen)
+        lines += remark(text, _INDENT, screen)
     return lines
 
 
@@ -141,10 +141,7 @@ def _action(action: Document, name: str, said: list[str], screen: Screen) -> lis
     head = f"{_INDENT}{name}{label}".rstrip()
     told = [action["reason"] or "", f"hint: {action['hint']}" if action["hint"] else ""]
     remarks = [
-        line
-        for text in told
-        if text and text not in said
-        for line in _remark(text, _DEEPER, screen)
+        line for text in told if text and text not in said for line in remark(text, _DEEPER, screen)
     ]
     if kind == "create" and not screen.full:
         untold = [change for change in action["fields"] if change["new"] != action["label"]]
@@ -156,7 +153,7 @@ def _action(action: Document, name: str, said: list[str], screen: Screen) -> lis
     return [head, *remarks]
 
 
-def _remark(text: str, indent: str, screen: Screen) -> list[str]:
+def remark(text: str, indent: str, screen: Screen) -> list[str]:
     """Say something about an action; a command to copy stands alone, and is never broken."""
     found = _COMMAND.match(text)
     words, command = (found[1], found[2]) if found else (text, "")

@@ -1,0 +1,155 @@
+"""explain, why: what a mapping or a field does, and why a record stands as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runner.cli.console import screen, words_for_errors
+from runner.cli.progress import progress
+from runner.cli.walk import Json, choose, the_project
+from runner.errors import RunnerError, nearest
+
+if TYPE_CHECKING:
+    from runner.model import Mapping, Project
+    from runner.views.document import Document
+
+Whole = Annotated[bool, typer.Option("--full", help="Show every field, and whole values.")]
+
+
+def explain(
+    context: typer.Context,
+    what: Annotated[
+        str, typer.Argument(metavar="MAPPING[.FIELD]", help="A mapping, or one of its fields.")
+    ],
+    *,
+    key: Annotated[
+        str,
+        typer.Option("--record", metavar="KEY", help="With the values of this record: reads it."),
+    ] = "",
+    as_json: Json = False,
+    full: Whole = False,
+) -> None:
+    r"""Explain a mapping, or where the values of a field come from.
+
+    Touches no system, unless --record asks for the values of one.
+
+    \b
+    sync-run explain customers
+    sync-run explain customers.ownerid
+    sync-run explain customers.ownerid --record 10000
+    """
+    with words_for_errors():
+        from runner.views import document as documents
+        from runner.views import explanations, rules
+
+        project = the_project(context)
+        name, _, field = what.partition(".")
+        choose(project, [name])
+        mapping = project.mapping(name)
+        drawn = screen(context, full=full)
+        if not field:
+            told = rules.of_mapping(project, mapping)
+            typer.echo(documents.encoded(told) if as_json else explanations.mapping(told, drawn))
+            return
+        fields = _fields(mapping, field)
+        records = _one_field(_told(project, mapping, key), fields) if key else []
+        if as_json:
+            whole = {"version": rules.VERSION, "mapping": name, "fields": fields}
+            typer.echo(documents.encoded({**whole, "records": records}))
+            return
+        typer.echo(explanations.fields(what, fields, drawn))
+        for record in records:
+            typer.echo()
+            typer.echo(explanations.record(record, drawn))
+
+
+def why(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="MAPPING", help="The mapping.")],
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="The key of either record, or its first letters."),
+    ],
+    *,
+    as_json: Json = False,
+    full: Whole = False,
+) -> None:
+    r"""Say why a record is created, written, skipped, filtered, in conflict or in error.
+
+    Reads both sides and writes nothing. Each reason comes with its place in the YAML.
+
+    \b
+    sync-run why customers 10000
+    sync-run why customers 6af9ead1
+    """
+    with words_for_errors():
+        from runner.views import document as documents
+        from runner.views import explanations
+
+        project = the_project(context)
+        choose(project, [name])
+        told = _told(project, project.mapping(name), key)
+        if as_json:
+            typer.echo(documents.encoded({"version": 1, "records": told}))
+            return
+        drawn = screen(context, full=full)
+        typer.echo("\n\n".join(explanations.record(record, drawn) for record in told))
+
+
+def _fields(mapping: Mapping, field: str) -> list[Document]:
+    from runner.views import rules
+
+    fields = rules.of_fields(mapping, field)
+    if not fields:
+        known = [name for rule in mapping.fields for name in rules.names_of(rule)]
+        raise RunnerError(
+            f"mapping {mapping.name} has no field '{field}'",
+            hint=nearest(field, known) or f"its fields are {', '.join(dict.fromkeys(known))}",
+        )
+    return fields
+
+
+def _one_field(records: list[Document], fields: list[Document]) -> list[Document]:
+    """Leave of records what they tell about some field mappings."""
+    places = {field["at"] for field in fields}
+    return [
+        {
+            **record,
+            "because": [reason for reason in record["because"] if reason["at"] in places],
+            "fields": [
+                {**told, "moved": True} for told in record["fields"] if told["at"] in places
+            ],
+            "journal": [],
+        }
+        for record in records
+    ]
+
+
+def _told(project: Project, mapping: Mapping, key: str) -> list[Document]:
+    found = asyncio.run(_traced(project, mapping, key))
+    if not found:
+        ends = " nor ".join(f"{e.system} {e.entity}" for e in (mapping.left, mapping.right))
+        filtered = any(end.filter for end in (mapping.left, mapping.right))
+        raise RunnerError(
+            f"neither {ends} has a record '{key}'",
+            hint="or its filter keeps it out before it is read" if filtered else "",
+        )
+    return found
+
+
+async def _traced(project: Project, mapping: Mapping, key: str) -> list[Document]:
+    from runner.cli.wiring import session
+    from runner.plan import run_file
+    from runner.run import make_plan, traced
+    from runner.views.why import of_trace
+
+    with progress() as tell, run_file() as file:
+        async with session(project, "why", tell) as opened:
+            made = await make_plan(opened, file, (mapping.name,))
+            (one,) = [m for m in opened.mappings if m.name == mapping.name]
+            rules = {field.id: field.rule for field in one.fields}
+            traces = traced(opened, made, mapping.name, key)
+            return [of_trace(trace, mapping, rules) for trace in traces]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, graph, ping, project, reasons, serve, walk
+from runner.cli import cases, couple, graph, ping, project, reasons, report, serve, walk
 
 app = typer.Typer(
     name="sync-run",
@@ -59,6 +59,7 @@ app.command()(walk.plan)
 app.command()(walk.apply)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
+app.command()(report.report)
 app.command()(graph.graph)
 app.command()(reasons.explain)
 app.command()(reasons.why)

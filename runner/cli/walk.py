@@ -37,6 +37,7 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    html: Path | None
     as_json: bool
     screen: Screen
     detailed: bool
@@ -93,6 +94,9 @@ def plan(
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as a page for a browser, with search and filter.")
+    ] = None,
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
@@ -109,6 +113,7 @@ def plan(
     sync-run plan customers --full
     sync-run plan --explain customers
     sync-run plan --out monday.plan
+    sync-run plan --html monday.html
     """
     with words_for_errors():
         project = the_project(context)
@@ -118,6 +123,7 @@ def plan(
             return
         options = PlanOptions(
             out=out,
+            html=html,
             as_json=as_json,
             screen=screen(context, full=full),
             detailed=detailed_exitcode,
@@ -168,6 +174,7 @@ async def _advice(project: Project) -> Sequence[Problem]:
 
 
 async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:
+    from runner.cli.report import write
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
@@ -182,6 +189,9 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
             typer.echo(
                 document.encoded(told) if options.as_json else text.plan(told, options.screen)
             )
+            if options.html:
+                write(project, made, opened.store, options.html)
+                say(f"Written to {options.html}.")
             if options.out:
                 say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)

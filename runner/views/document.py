@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runner.plan import CHANGES, FAILURES, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.plan import Action, FieldChange, MappingSummary, Plan
 
@@ -97,6 +97,14 @@ def _mapping(summary: MappingSummary, plan: Plan, limit: int | None) -> Document
             for action in plan.actions(summary.name, kinds=SHOWN, limit=limit)
         ],
     }
+
+
+def actions_of(plan: Plan) -> Iterator[tuple[str, Document]]:
+    """Describe all actions of a plan, one by one, each with the name of its mapping."""
+    for summary in plan.header.mappings:
+        names = {"left": summary.left, "right": summary.right}
+        for action in plan.actions(summary.name, kinds=SHOWN):
+            yield summary.name, _action(action, names)
 
 
 def _named(key: str, names: dict[str, str]) -> str:

@@ -27,7 +27,7 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
 
     ``findings_only`` leaves out what would change; it is counted all the same.
     """
-    said = screen.paint("\n".join(wrapped(_sentence(document), screen.width)), "1")
+    said = screen.paint("\n".join(wrapped(sentence(document), screen.width)), "1")
     blocks = [said]
     if document["interrupted"]:
         blocks.append(_interrupted(document["interrupted"], screen))
@@ -44,7 +44,7 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
     return "\n\n".join(blocks)
 
 
-def _sentence(document: Document) -> str:
+def sentence(document: Document) -> str:
     """Say in one line what a plan comes to."""
     counts: dict[str, int] = {}
     for mapping in document["mappings"]:

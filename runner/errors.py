@@ -58,9 +58,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 class RunnerError(Exception):
-    """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it."""
+    """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it.
+
+    ``lesson`` names the section of ``schemas/errors.md`` that teaches about it.
+    """
 
     exit_code = ExitCode.UNUSABLE
+    lesson = "SR100"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -69,6 +73,8 @@ class RunnerError(Exception):
 
 class ConfigError(RunnerError):
     """The configuration is wrong: every problem of every file, in the order of the files."""
+
+    lesson = "SR101"
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -81,6 +87,8 @@ class SystemUnavailableError(RunnerError):
     ``status`` is that of its answer over HTTP, 0 where none came; ``code`` is its own.
     """
 
+    lesson = "SR200"
+
     def __init__(
         self, system: str, reason: str, *, hint: str = "", status: int = 0, code: str = ""
     ) -> None:
@@ -91,18 +99,24 @@ class SystemUnavailableError(RunnerError):
 class StateHeldError(RunnerError):
     """Another runner holds the state."""
 
+    lesson = "SR300"
+
 
 class StateUnusableError(RunnerError):
     """The state file cannot be opened: damaged, of a newer version, or not writable."""
+
+    lesson = "SR301"
 
 
 class GuardError(RunnerError):
     """What was read cannot be meant: nothing was planned or written."""
 
+    lesson = "SR400"
     exit_code = ExitCode.STOPPED
 
 
 class StalePlanError(RunnerError):
     """A saved plan no longer fits what it was computed from."""
 
+    lesson = "SR401"
     exit_code = ExitCode.STOPPED

@@ -76,6 +76,8 @@ def _tell_error(error: RunnerError) -> NoReturn:
         say(f"error: {line}")
     if error.hint:
         say(f"  hint: {error.hint}")
+    if error.lesson != RunnerError.lesson:
+        say(f"  more: `sync-run explain {error.lesson}`")
     raise typer.Exit(error.exit_code) from error
 
 

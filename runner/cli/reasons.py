@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from runner.model import Mapping, Project
     from runner.views.document import Document
 
+_LESSON = re.compile(r"SR\d+", re.IGNORECASE)
 Whole = Annotated[bool, typer.Option("--full", help="Show every field, and whole values.")]
 
 
 def explain(
     context: typer.Context,
     what: Annotated[
-        str, typer.Argument(metavar="MAPPING[.FIELD]", help="A mapping, or one of its fields.")
+        str,
+        typer.Argument(
+            metavar="MAPPING[.FIELD]", help="A mapping, one of its fields, or an error (SR502)."
+        ),
     ],
     *,
     key: Annotated[
@@ -32,7 +37,7 @@ def explain(
     as_json: Json = False,
     full: Whole = False,
 ) -> None:
-    r"""Explain a mapping, or where the values of a field come from.
+    r"""Explain a mapping, where the values of a field come from, or what an error means.
 
     Touches no system, unless --record asks for the values of one.
 
@@ -40,8 +45,12 @@ def explain(
     sync-run explain customers
     sync-run explain customers.ownerid
     sync-run explain customers.ownerid --record 10000
+    sync-run explain SR502
     """
     with words_for_errors():
+        if _LESSON.fullmatch(what):
+            typer.echo(_lesson(what.upper()))
+            return
         from runner.views import document as documents
         from runner.views import explanations, rules
 
@@ -97,6 +106,17 @@ def why(
             return
         drawn = screen(context, full=full)
         typer.echo("\n\n".join(explanations.record(record, drawn) for record in told))
+
+
+def _lesson(name: str) -> str:
+    from runner import shipped
+    from runner.views.lessons import sections
+
+    page = (shipped.folder() / "schemas" / "errors.md").read_text(encoding="utf-8")
+    known = sections(page)
+    if name not in known:
+        raise RunnerError(f"there is no error {name}", hint=f"there are {', '.join(known)}")
+    return known[name]
 
 
 def _fields(mapping: Mapping, field: str) -> list[Document]:

@@ -115,13 +115,15 @@ def _group(
 
 def _said_of_all(actions: list[Document]) -> list[str]:
     """Find the reason and the hint that all of several actions share: they are said once."""
-    told = [{action[part] for action in actions} for part in ("reason", "hint")]
-    prefixes = ("", "hint: ")
-    return [
-        f"{prefix}{texts.pop()}"
-        for prefix, texts in zip(prefixes, told, strict=True)
-        if len(actions) > 1 and len(texts) == 1 and None not in texts
-    ]
+    told = ({part[n] for part in map(_remarks, actions)} for n in range(2))
+    shared = (texts.pop() for texts in told if len(actions) > 1 and len(texts) == 1)
+    return [text for text in shared if text]
+
+
+def _remarks(action: Document) -> tuple[str, str]:
+    """Return the reason, with its identifier, and the hint of an action; empty for none."""
+    reason = f"{action['reason']} ({action['id']})" if action["id"] else action["reason"] or ""
+    return reason, f"hint: {action['hint']}" if action["hint"] else ""
 
 
 def _names(action: Document, screen: Screen) -> str:

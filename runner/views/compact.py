@@ -46,7 +46,9 @@ def compacted(mappings: list[Document], actions: Iterable[tuple[str, Document]])
                 action["keys"][left],
                 action["keys"][right],
                 action["label"],
-                number(action["reason"]),
+                number(
+                    f"{action['reason']} ({action['id']})" if action["id"] else action["reason"]
+                ),
                 number(action["hint"]),
                 fields,
             )

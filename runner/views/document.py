@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.plan import CHANGES, FAILURES, Kind
+from runner.views import lessons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,6 +122,7 @@ def _action(action: Action, names: dict[str, str]) -> Document:
         "label": action.label,
         "reason": action.reason,
         "hint": action.hint,
+        "id": lessons.of_finding(action.kind, action.reason),
         "fields": [_field(change, action.side) for change in action.fields],
     }
 
@@ -168,6 +170,7 @@ def of_report(report: Report) -> Document:
                 "outcome": failure.outcome,
                 "message": failure.message,
                 "hint": failure.hint,
+                "id": lessons.of_outcome(failure.outcome),
             }
             for failure in report.failures
         ],

@@ -128,7 +128,8 @@ def record(document: Document, screen: Screen) -> str:
     symbol, code = _VERDICTS.get(document["verdict"], ("·", "2"))
     lines = [f"{screen.paint(document['mapping'], '1')}  {keys}{label}"]
     verdict = screen.paint(f"{symbol} {document['verdict']}", code)
-    lines.append(f"  {verdict}")
+    more = f"  ({screen.command} explain {document['id']})" if document["id"] else ""
+    lines.append(f"  {verdict}{more}")
     for reason in document["because"]:
         place = f"  ({reason['at']})" if reason["at"] else ""
         lines += _hanging(f"    because {printable(reason['what'])}{place}", screen, 6)

@@ -73,6 +73,7 @@ def report(document: Document, screen: Screen) -> str:
         label = printable(failure["label"] or "")
         lines.append(f"{paint('x', '31')} {failure['mapping']} {key} {label}".rstrip())
         said = f"{failure['outcome']}: {printable(failure['message'])}"
+        said += f" ({failure['id']})" if failure["id"] else ""
         lines += [f"    {line}" for line in wrapped(said, screen.width - 4)]
         if failure["hint"]:
             hint = wrapped(f"hint: {failure['hint']}", screen.width - 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runner.model import Side
 from runner.plan import CHANGES, Kind
 from runner.views import rules
+from runner.views.lessons import of_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ def of_trace(trace: Trace, mapping: Rule, fields: Mapping[str, FieldMapping]) ->
         "coupled": trace.coupled_in is not None,
         "verdict": _verdict(trace),
         "because": [{"what": what, "at": at or None} for what, at in because],
+        "id": next(filter(None, (of_finding(a.kind, a.reason) for a in trace.actions)), None),
         "hints": list(dict.fromkeys(action.hint for action in trace.actions if action.hint)),
         "fields": [_field(now, trace, fields[now.id], systems) for now in trace.fields],
         "journal": [

@@ -33,7 +33,7 @@ def field(name: str, old: str | None, new: str | None) -> Document:
 
 def action(kind: str, system: str | None, left: str | None, **more: Any) -> Document:
     told: dict[str, Any] = {"action": kind, "system": system, "keys": {"nav": left, "crm": None}}
-    told |= {"label": None, "reason": None, "hint": None, "fields": []}
+    told |= {"label": None, "reason": None, "hint": None, "id": None, "fields": []}
     return told | more
 
 

@@ -129,6 +129,7 @@ REPORT = {
             "outcome": "rejected",
             "message": "the name is too long (0x80044331)",
             "hint": "correct the record or the mapping; the next run tries again",
+            "id": "SR600",
         }
     ],
     "stopped": "crm: it did not answer within 300 seconds",

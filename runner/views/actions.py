@@ -141,13 +141,11 @@ def _action(action: Document, name: str, said: list[str], screen: Screen) -> lis
     kind = action["action"]
     label = f"  {quoted(action['label'])}" if action["label"] else ""
     head = f"{_INDENT}{name}{label}".rstrip()
-    told = [action["reason"] or "", f"hint: {action['hint']}" if action["hint"] else ""]
-    remarks = [
-        line for text in told if text and text not in said for line in remark(text, _DEEPER, screen)
-    ]
+    untold = [text for text in _remarks(action) if text and text not in said]
+    remarks = [line for text in untold for line in remark(text, _DEEPER, screen)]
     if kind == "create" and not screen.full:
-        untold = [change for change in action["fields"] if change["new"] != action["label"]]
-        return [_at_once(head, untold, screen), *remarks]
+        fields = [change for change in action["fields"] if change["new"] != action["label"]]
+        return [_at_once(head, fields, screen), *remarks]
     if kind in {"create", "update"}:
         return [head, *remarks, *_changes(action, screen)]
     if kind in {"conflict", "drift"}:

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, graph, ping, project, reasons, report, serve, walk
+from runner.cli import cases, couple, graph, helped, ping, project, reasons, report, serve, walk
 
 app = typer.Typer(
     name="sync-run",
-    help="Keeps the records of two business systems the same, driven by YAML.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    cls=helped.Group,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import words_for_errors
+from runner.cli.helped import Mapping  # noqa: TC001 - typer reads it
 from runner.errors import RunnerError, nearest
 
 if TYPE_CHECKING:
     from runner.cli.walk import Where
-    from runner.model import Mapping, Project
-
-Name = Annotated[str, typer.Argument(metavar="MAPPING", help="The mapping.")]
+    from runner.model import Mapping as Rule
+    from runner.model import Project
 
 
 def uncouple(
     context: typer.Context,
-    name: Name,
+    name: Mapping,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The key of either record.")],
 ) -> None:
     r"""Forget that two records belong together. Both records stay as they are.
@@ -41,7 +41,7 @@ def uncouple(
 
 def couple(
     context: typer.Context,
-    name: Name,
+    name: Mapping,
     left: Annotated[str, typer.Argument(metavar="LEFT", help="The key of the left record.")],
     right: Annotated[str, typer.Argument(metavar="RIGHT", help="The key of the right record.")],
 ) -> None:
@@ -67,7 +67,7 @@ def couple(
         typer.echo(f"Coupled {_pair(mapping, left, right)}.")
 
 
-def _mapping(context: typer.Context, name: str) -> tuple[Project, Mapping]:
+def _mapping(context: typer.Context, name: str) -> tuple[Project, Rule]:
     from runner.config import load
 
     where: Where = context.obj
@@ -78,5 +78,5 @@ def _mapping(context: typer.Context, name: str) -> tuple[Project, Mapping]:
     return project, known[name]
 
 
-def _pair(mapping: Mapping, left: str, right: str) -> str:
+def _pair(mapping: Rule, left: str, right: str) -> str:
     return f"{mapping.left.system} {left} ↔ {mapping.right.system} {right}"

@@ -26,9 +26,10 @@ def graph(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    r"""Show which mapping needs which: directions, dependencies, lookups. Touches no system.
+    r"""Show which mapping needs which.
 
-    With names: those mappings, and what they need.
+    Directions, dependencies and lookups, from the YAML alone. With names: those mappings, and
+    what they need.
 
     \b
     sync-run graph

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runner.cli import helped
 from runner.cli.console import screen, words_for_errors
 from runner.cli.progress import progress
 from runner.cli.walk import Json, choose, the_project
@@ -26,7 +27,9 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="MAPPING[.FIELD]", help="A mapping, one of its fields, or an error (SR502)."
+            metavar="MAPPING[.FIELD]",
+            help="A mapping, one of its fields, or an error (SR502).",
+            autocompletion=helped.mapping_names,
         ),
     ],
     *,
@@ -37,9 +40,10 @@ def explain(
     as_json: Json = False,
     full: Whole = False,
 ) -> None:
-    r"""Explain a mapping, where the values of a field come from, or what an error means.
+    r"""Explain a mapping, a field or an error.
 
-    Touches no system, unless --record asks for the values of one.
+    Of a mapping: what it reads, couples, creates and decides. Of a field: where its values come
+    from, step by step, and who wins. Touches no system, unless --record asks for the values of one.
 
     \b
     sync-run explain customers
@@ -77,7 +81,7 @@ def explain(
 
 def why(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="MAPPING", help="The mapping.")],
+    name: helped.Mapping,
     key: Annotated[
         str,
         typer.Argument(metavar="KEY", help="The key of either record, or its first letters."),
@@ -86,9 +90,10 @@ def why(
     as_json: Json = False,
     full: Whole = False,
 ) -> None:
-    r"""Say why a record is created, written, skipped, filtered, in conflict or in error.
+    r"""Say why a record stands as it does.
 
-    Reads both sides and writes nothing. Each reason comes with its place in the YAML.
+    Why it is created, written, skipped, filtered, in conflict, in error, or left alone. Reads both
+    sides and writes nothing. Each reason comes with its place in the YAML.
 
     \b
     sync-run why customers 10000

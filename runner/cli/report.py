@@ -34,9 +34,10 @@ def report(
         Path | None, typer.Option("--plan", help="Of a saved plan, instead of one made now.")
     ] = None,
 ) -> None:
-    r"""Write one page: what apply would change, field by field, the graph, and past runs.
+    r"""Write a page about what apply would change.
 
-    It needs no network and no server, and can be sent as it is. It holds the records it is about.
+    Field by field, with search and filter, the graph of mappings, and past runs. It
+    needs no network and no server, and can be sent as it is. It holds the records it is about.
     Reads both systems, unless --plan names a saved plan; writes to neither.
 
     \b

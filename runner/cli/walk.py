@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
+from runner.cli.helped import mapping_names
 from runner.cli.progress import progress
 from runner.errors import ExitCode, RunnerError, nearest
 
@@ -55,7 +56,11 @@ class ApplyOptions:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[MAPPING]...", help="Mappings to run; none: all of them."),
+    typer.Argument(
+        metavar="[MAPPING]...",
+        help="Mappings to run; none: all of them.",
+        autocompletion=mapping_names,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
@@ -100,10 +105,11 @@ def plan(
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
-        bool, typer.Option(help="Show the wire queries and the SQL instead of a plan.")
+        bool,
+        typer.Option("--explain", help="Show the wire queries and the SQL instead of a plan."),
     ] = False,
     detailed_exitcode: Annotated[
-        bool, typer.Option(help="Exit with 2 if there are changes.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 if there are changes.")
     ] = False,
 ) -> None:
     r"""Show what apply would change. Writes to neither system.
@@ -136,7 +142,9 @@ def apply(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE | MAPPING]...", help="A saved plan, or mappings to run; none: all."
+            metavar="[FILE | MAPPING]...",
+            help="A saved plan, or mappings to run; none: all.",
+            autocompletion=mapping_names,
         ),
     ] = None,
     *,
@@ -144,7 +152,10 @@ def apply(
     as_json: Json = False,
     full: Full = False,
 ) -> None:
-    r"""Make both systems the same: plan, show it, ask (on a terminal), do it.
+    r"""Make both systems the same.
+
+    It plans, shows the plan, asks (on a terminal, unless --yes), and does exactly that. Where
+    nobody is asked, only what is to be looked at is shown.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
 

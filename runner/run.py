@@ -121,6 +121,12 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
     return report
 
 
+async def look_into(session: Session, mapping: str, key: str) -> tuple[plan.Trace, ...]:
+    """Read both sides of a mapping and say how one record stands, by its key on either side."""
+    with plan.run_file() as file:
+        return traced(session, await make_plan(session, file, (mapping,)), mapping, key)
+
+
 def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[plan.Trace, ...]:
     """Say what a plan, and the state it was made from, know of one record."""
     (compiled_one,) = [one for one in session.mappings if one.name == mapping]

@@ -167,14 +167,10 @@ def _told(project: Project, mapping: Mapping, key: str) -> list[Document]:
 
 async def _traced(project: Project, mapping: Mapping, key: str) -> list[Document]:
     from runner.cli.wiring import session
-    from runner.plan import run_file
-    from runner.run import make_plan, traced
+    from runner.run import look_into
     from runner.views.why import of_trace
 
-    with progress() as tell, run_file() as file:
+    with progress() as tell:
         async with session(project, "why", tell) as opened:
-            made = await make_plan(opened, file, (mapping.name,))
-            (one,) = [m for m in opened.mappings if m.name == mapping.name]
-            rules = {field.id: field.rule for field in one.fields}
-            traces = traced(opened, made, mapping.name, key)
-            return [of_trace(trace, mapping, rules) for trace in traces]
+            traces = await look_into(opened, mapping.name, key)
+    return [of_trace(trace, mapping) for trace in traces]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from runner.compile import CompiledMapping
+    from runner.model import FieldMapping
     from runner.plan.actions import Action
     from runner.state.journal import Entry
 
@@ -55,10 +56,12 @@ class Match:
 class FieldNow:
     """One field mapping of a pair: what both sides hold, and held when last synchronized.
 
-    ``verdict`` is empty where nothing was compared. All values are text, ``None`` for blank.
+    ``rule`` is what the YAML says of it. ``verdict`` is empty where nothing was compared. All
+    values are text, ``None`` for blank.
     """
 
     id: str
+    rule: FieldMapping
     left_value: str | None
     right_value: str | None
     left_base: str | None
@@ -229,6 +232,7 @@ def _fields(
         left, right, left_base, right_base, verdict = cells[5 * n : 5 * n + 5]
         yield FieldNow(
             id=field.id,
+            rule=field.rule,
             left_value=left,
             right_value=right,
             left_base=left_base,

@@ -25,8 +25,9 @@ Because = tuple[str, str]
 """A sentence, and the place in the YAML that it follows from (empty: from no single one)."""
 
 
-def of_trace(trace: Trace, mapping: Rule, fields: Mapping[str, FieldMapping]) -> Document:
-    """Describe how a record stands, and why. ``fields`` are the field mappings by their ids."""
+def of_trace(trace: Trace, mapping: Rule) -> Document:
+    """Describe how a record stands, and why."""
+    fields = {now.id: now.rule for now in trace.fields}
     systems = {side: mapping.entity(side).system for side in Side}
     because = list(_because(trace, mapping, fields))
     return {
@@ -39,7 +40,7 @@ def of_trace(trace: Trace, mapping: Rule, fields: Mapping[str, FieldMapping]) ->
         "because": [{"what": what, "at": at or None} for what, at in because],
         "id": next(filter(None, (of_finding(a.kind, a.reason) for a in trace.actions)), None),
         "hints": list(dict.fromkeys(action.hint for action in trace.actions if action.hint)),
-        "fields": [_field(now, trace, fields[now.id], systems) for now in trace.fields],
+        "fields": [_field(now, trace, systems) for now in trace.fields],
         "journal": [
             {
                 "run": entry.run,
@@ -188,9 +189,8 @@ def _as_planned(
             return
 
 
-def _field(
-    now: FieldNow, trace: Trace, rule: FieldMapping, systems: Mapping[Side, str]
-) -> Document:
+def _field(now: FieldNow, trace: Trace, systems: Mapping[Side, str]) -> Document:
+    rule = now.rule
     new = next(
         (
             (systems[Side(action.side)], change.new)

@@ -52,11 +52,10 @@ def asked(made: World, keys: Mapping[str, str]) -> dict[str, Document]:
             )
             planned = await run.make_plan(session, file, ("customers",))
             (one,) = [m for m in mappings if m.name == "customers"]
-            fields = {field.id: field.rule for field in one.fields}
             found = {}
             for name, key in keys.items():
                 (trace,) = run.traced(session, planned, "customers", key)
-                found[name] = why.of_trace(trace, one.rule, fields)
+                found[name] = why.of_trace(trace, one.rule)
         return found
 
     return asyncio.run(ask())

@@ -108,6 +108,28 @@ def test_a_batch_that_nobody_answered_is_unknown_and_sent_once(tmp_path: Path) -
     run(scenario())
 
 
+def test_many_new_records_that_nobody_answered_for_are_unknown_and_sent_once(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path, pace={**ONE_WORKER, "page_size": 50})
+        await connector.describe(["accounts"])
+        line.passed.clear()
+        line.faults[:] = [dropped_after]
+        batch = creates(25)
+        outcomes = await connector.write(batch)
+        assert [type(outcome) for outcome in outcomes] == [Unknown] * 25
+        assert [request.url.path.rpartition(".")[2] for request in line.passed] == [
+            "CreateMultiple"
+        ]
+        # They were made all the same: who asks by the keys that were chosen finds them.
+        found = await rows(connector, CRM.query(keys=tuple(write.key or "" for write in batch)))
+        assert len(found) == 25
+        await connector.close()
+
+    run(scenario())
+
+
 def test_a_server_that_takes_no_batches_gets_single_writes(tmp_path: Path) -> None:
     async def scenario() -> None:
         connector, line, _ = crm(tmp_path, pace=ONE_WORKER)

@@ -15,6 +15,7 @@ import msgspec
 from runner.connectors.line.http import Client, Request
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.patience import Clock
+from runner.connectors.microsoft.bulk import MOST, WORTH_IT, Bulk
 from runner.connectors.microsoft.choices import Choices
 from runner.connectors.microsoft.dataverse_writer import DEADLOCK, Writer, annotating
 from runner.connectors.microsoft.definitions import Definitions
@@ -123,6 +124,7 @@ class Dataverse:
         self._together = Together(self._client, Form.PATHS, self._base)
         self._definitions = Definitions(self._base, self._client)
         self._choices = Choices(self._base, self._client, self._definitions, self._headers)
+        self._bulk = Bulk(self._client, self._base, self._headers, self.pages)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -233,7 +235,8 @@ class Dataverse:
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Send the writes side by side, as many at a time as there are connections.
 
-        Options of choice columns go one after the other, each published before the next.
+        Many new records of one table go together, in few requests. Options of choice columns go
+        one after the other, each published before the next.
         """
         if batch and all(Choices.owns(write.entity) for write in batch):
             return [await self._choices.write(write) for write in batch]
@@ -245,7 +248,15 @@ class Dataverse:
         async def send(some: Sequence[Write]) -> Sequence[Outcome]:
             return await outcomes([writers[w.entity].prepared(w) for w in some], self._together)
 
-        return await in_turn(batch, send, self._client.workers, self._pace.together)
+        async def create(some: Sequence[Write]) -> Sequence[Outcome]:
+            entity = some[0].entity
+            made = await self._bulk.created(some, known[entity], writers[entity])
+            return made or await in_turn(some, send, 1, self._pace.together)
+
+        together, workers = self._pace.together, self._client.workers
+        if together > 1 and batch and self._bulk.takes(batch, known[batch[0].entity]):
+            return await in_turn(batch, create, min(workers, len(batch) // WORTH_IT), MOST)
+        return await in_turn(batch, send, workers, together)
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -164,7 +164,7 @@ class Writer:
             url=odata.address(address, columns),
             headers={**headers, **odata.JSON, "Prefer": prefer},
             about=about,
-            content=odata.encoded(self._body(write)),
+            content=odata.encoded(self.body(write)),
         )
 
     def _reading(self, write: Write, key: str) -> Request:
@@ -206,7 +206,13 @@ class Writer:
             self._decoders[returning] = Decoder(self._definition.key, self._columns(returning))
         return self._decoders[returning]
 
-    def _body(self, write: Write) -> dict[str, Any]:
+    def body(self, write: Write) -> dict[str, Any]:
+        """Return the fields of a write as the Web API wants them.
+
+        Raises:
+            ValueError: the write holds what the entity does not take.
+
+        """
         body: dict[str, Any] = {}
         for name, value in write.values.items():
             [column] = chosen(self._definition.columns, [name], self._definition.type.name)

@@ -81,6 +81,12 @@ class ConfigError(RunnerError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class NoSuchRecordError(RunnerError):
+    """Neither side has a record with the key that was asked for."""
+
+    lesson = "SR102"
+
+
 class SystemUnavailableError(RunnerError):
     """A system could not be reached, let us in, or understood, within the time allowed.
 

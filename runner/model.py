@@ -430,6 +430,42 @@ class Mapping:
         )
         return tuple(dict.fromkeys(name for name in named if name))
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The mappings that are synchronized before this one, each once."""
+        return tuple(dict.fromkeys((*self.depends_on, *self.refers_to)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A JMESPath condition on the records of one system, typed where a run was asked for."""
+
+    system: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a run is about: which mappings, which of their records, and which way.
+
+    ``records`` are keys of either side, ``where`` holds for one side of a pair, or for a record
+    without one; both empty: all records. ``to`` names the only system that is written to, and
+    ``prefer`` the one that wins where both sides changed; empty: as the mappings say.
+    ``pairs_alone``: records are coupled, and that is all.
+    """
+
+    mappings: tuple[str, ...]
+    records: tuple[str, ...] = ()
+    where: Condition | None = None
+    to: str = ""
+    prefer: str = ""
+    pairs_alone: bool = False
+
+    @property
+    def some(self) -> bool:
+        """Whether it is about some records, not about all of its mappings'."""
+        return bool(self.records) or self.where is not None
+
 
 RECORDS = "records"
 """The system that the records of mappings are in (``ensure:``)."""

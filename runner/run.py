@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
-from runner.compile import compile_project
-from runner.errors import ExitCode
+from runner.compile import compile_project, narrowed
+from runner.errors import ExitCode, NoSuchRecordError
+from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
@@ -69,15 +70,22 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, chosen: Collection[str]) -> plan.Plan:
-    """Read both sides and decide what is to be done. Writes to no system and not to the state."""
-    wanted = [mapping for mapping in session.mappings if mapping.name in chosen]
+async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
+    """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    Raises:
+        ConfigError: the selection does not fit a mapping.
+        RunnerError: a record that it names is not there.
+
+    """
+    mappings = narrowed(session.mappings, selection)
+    wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
     await extract.take(wanted, session.connectors, file.connection, session.tell)
     return plan.make(
         file,
-        session.mappings,
-        chosen,
+        mappings,
+        selection,
         project=session.project.name,
         environment=session.project.environment,
         digest=config.digest(session.project),
@@ -122,9 +130,25 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
 
 
 async def look_into(session: Session, mapping: str, key: str) -> tuple[plan.Trace, ...]:
-    """Read both sides of a mapping and say how one record stands, by its key on either side."""
+    """Read one record of either side, by its key or the beginning of one, and say how it stands.
+
+    Raises:
+        NoSuchRecordError: there is none.
+
+    """
+    try:
+        return await _look_into(session, Selection(mappings=(mapping,), records=(key,)), key)
+    except NoSuchRecordError as error:
+        found = await _look_into(session, Selection(mappings=(mapping,)), key)
+        if not found:
+            raise error from None
+        return found
+
+
+async def _look_into(session: Session, selection: Selection, key: str) -> tuple[plan.Trace, ...]:
     with plan.run_file() as file:
-        return traced(session, await make_plan(session, file, (mapping,)), mapping, key)
+        made = await make_plan(session, file, selection)
+        return traced(session, made, selection.mappings[0], key)
 
 
 def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[plan.Trace, ...]:

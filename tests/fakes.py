@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 from runner.connectors.memory import Memory
 from runner.errors import Location
 from runner.model import System
-from runner.wire import EntityType, FieldType, Outcome, Type, Unknown, Write, WriteKind, Written
+from runner.wire import (
+    EntityType,
+    FieldType,
+    Outcome,
+    Page,
+    Type,
+    Unknown,
+    WireQuery,
+    Write,
+    WriteKind,
+    Written,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 HERE = Location("sync.yaml", 1, 1)
 
@@ -32,7 +43,7 @@ class Fake(Memory):
 
     ``fails`` may answer a write in the system's stead; ``afterwards`` is called when it was done,
     ``lose`` loses its answer. ``written`` is the journal of all writes that were done or refused
-    by the system itself.
+    by the system itself, ``asked`` that of all that was read.
     """
 
     def __init__(self, types: Mapping[str, EntityType], *, client_keys: bool = False) -> None:
@@ -41,6 +52,11 @@ class Fake(Memory):
         self.fails: Callable[[Write], Outcome | None] = lambda _: None
         self.afterwards: Callable[[Write], None] = lambda _: None
         self.lose = False
+        self.asked: list[WireQuery] = []
+
+    def pages(self, query: WireQuery) -> AsyncIterator[Page]:
+        self.asked.append(query)
+        return super().pages(query)
 
     def answer(self, write: Write) -> Outcome:
         refused = self.fails(write)

@@ -19,6 +19,7 @@ from runner.model import (
     Mapping,
     MatchPair,
     Project,
+    Selection,
     Side,
     Unresolved,
 )
@@ -170,18 +171,26 @@ class World:
             mappings=self.mappings,
         )
 
-    def plan(self, *names: str, out: Path | None = None) -> Told:
-        return asyncio.run(self._walk(names, write=False, out=out))
+    def plan(self, *names: str, out: Path | None = None, **chosen: Any) -> Told:
+        return asyncio.run(self._walk(names, chosen, write=False, out=out))
 
-    def apply(self, *names: str) -> Told:
-        return asyncio.run(self._walk(names, write=True))
+    def apply(self, *names: str, **chosen: Any) -> Told:
+        return asyncio.run(self._walk(names, chosen, write=True))
 
-    async def _walk(self, names: Iterable[str], *, write: bool, out: Path | None = None) -> Told:
+    async def _walk(
+        self,
+        names: Iterable[str],
+        chosen: dict[str, Any],
+        *,
+        write: bool,
+        out: Path | None = None,
+    ) -> Told:
         own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
         connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
         connectors |= {RECORDS: Records(own)} if own else {}
         mappings = await run.compiled(self.project, connectors)
-        chosen = tuple(names) or tuple(m.name for m in mappings)
+        named = tuple(names) or tuple(m.name for m in mappings)
+        selection = Selection(mappings=named, **chosen)
         with held(self.project.state, "test") as store, run_file() as file:
             session = run.Session(
                 project=self.project,
@@ -192,7 +201,7 @@ class World:
             )
             if write:
                 await run.settle_interrupted(session)
-            made = await run.make_plan(session, file, chosen)
+            made = await run.make_plan(session, file, selection)
             if out:
                 made.save(out)
             told = document.of_plan(made)

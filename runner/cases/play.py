@@ -15,7 +15,7 @@ from runner.cases.model import Result
 from runner.compile import Tables, compare
 from runner.connectors.memory import Memory
 from runner.errors import GuardError
-from runner.model import RECORDS, Side
+from runner.model import RECORDS, Selection, Side
 from runner.plan import CHANGES, FINDINGS, run_file
 from runner.state import couplings, held
 
@@ -134,7 +134,7 @@ async def _walked(
         )
         with run_file() as file:
             try:
-                made = await run.make_plan(session, file, [mapping.name])
+                made = await run.make_plan(session, file, Selection(mappings=(mapping.name,)))
             except GuardError as error:
                 return Outcome(systems=sides, counts={}, stopped=str(error))
             actions = tuple(made.actions(kinds=(*CHANGES, *FINDINGS)))

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from runner import __version__
-from runner.cli import cases, couple, graph, helped, ping, project, reasons, report, serve, walk
+from runner.cli import (
+    cases,
+    couple,
+    couplings,
+    graph,
+    helped,
+    ping,
+    project,
+    reasons,
+    report,
+    review,
+    serve,
+    walk,
+)
 
 app = typer.Typer(
     name="sync-run",
@@ -57,8 +70,10 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
+app.add_typer(couplings.app, name="couplings")
 app.command()(report.report)
 app.command()(graph.graph)
 app.command()(reasons.explain)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_SELF_EXPLANATORY = "SR1"
+"""Errors of usage and configuration, which say what was meant themselves."""
+
+
 def colour() -> bool:
     """Whether the reader's terminal shows colours (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -76,7 +80,7 @@ def _tell_error(error: RunnerError) -> NoReturn:
         say(f"error: {line}")
     if error.hint:
         say(f"  hint: {error.hint}")
-    if error.lesson != RunnerError.lesson:
+    if not error.lesson.startswith(_SELF_EXPLANATORY):
         say(f"  more: `sync-run explain {error.lesson}`")
     raise typer.Exit(error.exit_code) from error
 

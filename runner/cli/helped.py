@@ -55,7 +55,7 @@ def mapping_names(context: typer.Context, incomplete: str) -> list[str]:
     return [name for mapping in project.mappings if (name := mapping.name).startswith(incomplete)]
 
 
-Mapping = Annotated[
+Name = Annotated[
     str,
     typer.Argument(metavar="MAPPING", help="The mapping.", autocompletion=mapping_names),
 ]

@@ -61,7 +61,7 @@ class Progress:
         if self._width:
             self._out.write("\r\x1b[K")
         elif self._rows:
-            self._out.write(f"{words.read(self._by_system(), self._seconds())}\n")
+            self._out.write(f"{words.read(self._by_system())}\n")
         self._rows = {}
         self._out.flush()
 

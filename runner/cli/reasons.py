@@ -11,7 +11,8 @@ import typer
 from runner.cli import helped
 from runner.cli.console import screen, words_for_errors
 from runner.cli.progress import progress
-from runner.cli.walk import Json, choose, the_project
+from runner.cli.select import choose
+from runner.cli.walk import Json, the_project
 from runner.errors import RunnerError, nearest
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def explain(
             typer.echo(documents.encoded(told) if as_json else explanations.mapping(told, drawn))
             return
         fields = _fields(mapping, field)
-        records = _one_field(_told(project, mapping, key), fields) if key else []
+        records = _one_field(asyncio.run(_traced(project, mapping, key)), fields) if key else []
         if as_json:
             whole = {"version": rules.VERSION, "mapping": name, "fields": fields}
             typer.echo(documents.encoded({**whole, "records": records}))
@@ -81,7 +82,7 @@ def explain(
 
 def why(
     context: typer.Context,
-    name: helped.Mapping,
+    name: helped.Name,
     key: Annotated[
         str,
         typer.Argument(metavar="KEY", help="The key of either record, or its first letters."),
@@ -105,7 +106,7 @@ def why(
 
         project = the_project(context)
         choose(project, [name])
-        told = _told(project, project.mapping(name), key)
+        told = asyncio.run(_traced(project, project.mapping(name), key))
         if as_json:
             typer.echo(documents.encoded({"version": 1, "records": told}))
             return
@@ -151,18 +152,6 @@ def _one_field(records: list[Document], fields: list[Document]) -> list[Document
         }
         for record in records
     ]
-
-
-def _told(project: Project, mapping: Mapping, key: str) -> list[Document]:
-    found = asyncio.run(_traced(project, mapping, key))
-    if not found:
-        ends = " nor ".join(f"{e.system} {e.entity}" for e in (mapping.left, mapping.right))
-        filtered = any(end.filter for end in (mapping.left, mapping.right))
-        raise RunnerError(
-            f"neither {ends} has a record '{key}'",
-            hint="or its filter keeps it out before it is read" if filtered else "",
-        )
-    return found
 
 
 async def _traced(project: Project, mapping: Mapping, key: str) -> list[Document]:

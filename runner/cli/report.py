@@ -12,12 +12,12 @@ import typer
 
 from runner.cli.console import say, words_for_errors
 from runner.cli.progress import progress
-from runner.cli.walk import Names, choose, the_project
+from runner.cli.select import choose
+from runner.cli.walk import Names, the_project
 from runner.errors import RunnerError
+from runner.model import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runner.model import Project
     from runner.plan import Plan
     from runner.state import Store
@@ -47,11 +47,12 @@ def report(
     """
     with words_for_errors():
         project = the_project(context)
-        asyncio.run(_report(project, choose(project, names or []), saved, out))
+        chosen = choose(project, names or [])
+        asyncio.run(_report(project, Selection(mappings=chosen), saved, out))
         say(f"Written to {out}.")
 
 
-async def _report(project: Project, chosen: Sequence[str], saved: Path | None, out: Path) -> None:
+async def _report(project: Project, chosen: Selection, saved: Path | None, out: Path) -> None:
     from runner.cli.wiring import session
     from runner.plan import opened as open_plan
     from runner.plan import run_file

@@ -12,13 +12,14 @@ import typer
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
 from runner.cli.progress import progress
-from runner.errors import ExitCode, RunnerError, nearest
+from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
+from runner.errors import ExitCode, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.errors import Problem
-    from runner.model import Project
+    from runner.model import Project, Selection
     from runner.plan import Plan
     from runner.run import Session
     from runner.views.actions import Screen
@@ -92,10 +93,15 @@ def validate(
         typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
 
 
-def plan(
+def plan(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Names = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
@@ -117,13 +123,23 @@ def plan(
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan customers --record 10000
+    sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
     sync-run plan --out monday.plan
     sync-run plan --html monday.html
     """
     with words_for_errors():
         project = the_project(context)
-        chosen = choose(project, names or [])
+        chosen = selected(
+            project,
+            names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         if explain:
             asyncio.run(_explain(project, chosen))
             return
@@ -137,7 +153,7 @@ def plan(
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
 
-def apply(
+def apply(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     names: Annotated[
         list[str] | None,
@@ -148,6 +164,11 @@ def apply(
         ),
     ] = None,
     *,
+    records: Records = None,
+    where: Filter = "",
+    direction: To = "",
+    prefer: Prefer = "",
+    dependencies: WithDependencies = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
@@ -162,12 +183,26 @@ def apply(
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply customers --record 10000 --prefer nav
     sync-run apply monday.plan
     """
     with words_for_errors():
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
-        chosen = choose(project, [] if saved else names or [])
+        if saved and (records or where or direction or prefer or dependencies):
+            raise RunnerError(
+                f"{saved} is a saved plan, which says by itself what it is about",
+                hint="give these options to `sync-run plan --out FILE`",
+            )
+        chosen = selected(
+            project,
+            [] if saved else names or [],
+            records=records or [],
+            where=where,
+            direction=direction,
+            prefer=prefer,
+            dependencies=dependencies,
+        )
         options = ApplyOptions(
             saved=saved, yes=yes or as_json, as_json=as_json, screen=screen(context, full=full)
         )
@@ -184,7 +219,7 @@ async def _advice(project: Project) -> Sequence[Problem]:
     return sorted(note for mapping in mappings for note in advice(mapping))
 
 
-async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -> ExitCode:
+async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> ExitCode:
     from runner.cli.report import write
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
@@ -209,18 +244,18 @@ async def _plan(project: Project, chosen: Sequence[str], options: PlanOptions) -
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
 
 
-async def _explain(project: Project, chosen: Sequence[str]) -> None:
+async def _explain(project: Project, chosen: Selection) -> None:
     from runner.cli.explain import explained
     from runner.cli.wiring import connected
     from runner.run import compiled
 
     async with connected(project) as connectors:
         for mapping in await compiled(project, connectors):
-            if mapping.name in chosen:
+            if mapping.name in chosen.mappings:
                 typer.echo(explained(mapping, connectors))
 
 
-async def _apply(project: Project, chosen: Sequence[str], options: ApplyOptions) -> ExitCode:
+async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
     from runner.cli.wiring import session
     from runner.plan import opened as saved
     from runner.plan import run_file
@@ -274,15 +309,3 @@ def the_project(context: typer.Context) -> Project:
 
     where: Where = context.obj
     return load(where.folder, environment=where.environment)
-
-
-def choose(project: Project, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the mappings named, or all; refuse a name that is none."""
-    known = tuple(mapping.name for mapping in project.mappings)
-    for name in names:
-        if name not in known:
-            raise RunnerError(
-                f"there is no mapping '{name}'",
-                hint=nearest(name, known) or f"the mappings are {', '.join(known)}",
-            )
-    return tuple(names) or known

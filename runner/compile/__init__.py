@@ -1,7 +1,7 @@
 """Mappings as SQL and wire queries: what will be asked, and how it will be decided. Pure."""
 
 from runner.compile.advice import advice
-from runner.compile.mapping import CompiledMapping, Statement, compile_project
+from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Tables",
     "advice",
     "compile_project",
+    "narrowed",
 ]

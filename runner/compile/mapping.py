@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner import dialect
-from runner.compile import match
+from runner.compile import match, select
 from runner.compile.actions import Actions, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of
 from runner.compile.lookups import links_of, sought
+from runner.compile.select import Narrowing
 from runner.compile.snapshot import reading
 from runner.compile.tables import COUPLING, Tables
 from runner.errors import ConfigError, Problem
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
     from runner.compile.lookups import Sought
     from runner.compile.snapshot import Reading
-    from runner.model import Mapping, Project
+    from runner.model import Mapping, Project, Selection
     from runner.wire import Capabilities, EntityType
 
 
@@ -38,7 +39,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledMapping:
-    """Everything that is to be known about a mapping before a record of it is read."""
+    """Everything that is to be known about a mapping before a record of it is read.
+
+    ``narrowing`` leaves of it what a run is about (``narrowed``).
+    """
 
     rule: Mapping
     fields: tuple[CompiledField, ...]
@@ -51,6 +55,7 @@ class CompiledMapping:
     _actions: Actions
     _match: tuple[str, ...]
     looked_up: bool
+    narrowing: Narrowing
 
     @property
     def name(self) -> str:
@@ -73,6 +78,12 @@ class CompiledMapping:
     def canonical_key(self, side: Side, sql: str) -> str:
         """SQL of a key as couplings keep it."""
         return self.readings[side].key(sql)
+
+    def known(self, side: Side) -> str:
+        """SQL of the keys of that side that a run must find out about, filtered out or not."""
+        key = f'{side.value}_key AS "key"'
+        coupled = f"SELECT {key} FROM {COUPLING} WHERE mapping = {dialect.text(self.name)}"
+        return f"{coupled} UNION {self.narrowing.given(side)}" if self.narrowing.keys else coupled
 
     def snapshot(
         self, side: Side, *, source: str, target: str, computed: str = "", looks: bool = True
@@ -133,19 +144,22 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         )
 
     def matching(self) -> tuple[Statement, ...]:
-        """Find what stands on both sides and is not coupled yet."""
-        found = self.tables.found
+        """Find what stands on both sides and is not coupled yet; then leave what is chosen."""
+        found, narrowing = self.tables.found, self.narrowing
+        picky = tuple(side for side in Side if self.rule.entity(side).picky)
         columns = (
             "left_key VARCHAR, right_key VARCHAR, criterion VARCHAR, lefts BIGINT, rights BIGINT"
         )
         return (
             Statement(purpose="matches", sql=f"CREATE TABLE {found} ({columns})"),
             *(Statement(purpose="match", sql=sql) for sql in self._match),
+            *(Statement(purpose="chosen", sql=sql) for sql in narrowing.by_condition()),
+            *(Statement(purpose="partners of the chosen", sql=sql) for sql in narrowing.partners()),
             *(
                 Statement(purpose="records set aside", sql=self._actions.set_aside(side))
-                for side in Side
-                if self.rule.entity(side).picky
+                for side in picky
             ),
+            *(Statement(purpose="the chosen alone", sql=sql) for sql in narrowing.narrowed(picky)),
         )
 
     def deciding(self) -> tuple[Statement, ...]:
@@ -159,6 +173,7 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
                 for s in created
             ),
             Statement(purpose="actions and findings", sql=actions.insert()),
+            *(Statement(purpose="left out", sql=sql) for sql in self.narrowing.spares()),
             Statement(purpose="the base to be", sql=actions.after()),
         ]
         if self.looked_up:
@@ -174,11 +189,66 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
         return Statement(
             purpose="count of unchanged pairs",
             sql=f"""SELECT
-    (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)})
+    (SELECT count(*) FROM {COUPLING} WHERE mapping = {dialect.text(self.name)}
+       AND {self.narrowing.pair()})
     - (SELECT count(*) FROM {self.tables.status}
        WHERE status IN ('changed', 'filtered', 'deleted left', 'deleted right', 'gone')
            OR starts_with(status, 'aside') AND left_key IS NOT NULL AND right_key IS NOT NULL)""",
         )
+
+    def narrowed(self, selection: Selection) -> CompiledMapping:
+        """Return the mapping as a run takes it that is about some of it.
+
+        Raises:
+            ConfigError: the condition cannot be asked of this mapping.
+
+        """
+        types = {side: self.type(side) for side in Side}
+        rule, fields = self.rule, self.fields
+        if selection.prefer:
+            wins = select.winning(rule, selection.prefer)
+            rule = replace(rule, conflict=wins)
+            fields = tuple(replace(f, rule=replace(f.rule, conflict=wins)) for f in fields)
+        creates = replace(self._actions.creates, mapping=rule, fields=fields)
+        narrowing = Narrowing(
+            mapping=self.name,
+            keys=select.keys_of(self.rule, types, selection.records),
+            spared=tuple(
+                side for side in Side if selection.to not in ("", self.rule.entity(side).system)
+            ),
+            created=tuple(side for side in Side if creates.possible(side)),
+            pairs_alone=selection.pairs_alone,
+        )
+        readings = dict(self.readings)
+        if selection.where is not None:
+            side = select.side_of(self.rule, selection.where.system)
+            assert side is not None, "whoever selects knows the systems of a mapping"
+            if problems := tuple(select.asked(self.rule, selection.where, types[side])):
+                raise ConfigError(problems)
+            readings[side], condition = select.with_condition(readings[side], selection.where)
+            narrowing = replace(narrowing, condition=(side, condition))
+        return replace(
+            self,
+            rule=rule,
+            fields=fields,
+            readings=readings,
+            narrowing=narrowing,
+            _actions=replace(self._actions, mapping=rule, fields=fields, creates=creates),
+        )
+
+    def read_whole(self, *, free: bool) -> bool:
+        """Whether all records must be read to decide about some; ``free``: some have no partner.
+
+        A record may match any other, and numbers may be taken by any.
+        """
+        ends = [self.rule.entity(side) for side in Side]
+        if self.rule.coupled_by or any(e.one_per or e.same_per or e.comes_with for e in ends):
+            return True
+        creates = self._actions.creates
+        numbered = [side for side in Side if self.rule.entity(side).new_key]
+        if free and (self.rule.match or any(creates.possible(side) for side in numbered)):
+            return True
+        return any(creates.restores(side) for side in numbered)
 
 
 def compile_project(
@@ -224,6 +294,28 @@ def compile_project(
     return tuple(compiled)
 
 
+def narrowed(
+    mappings: abc.Sequence[CompiledMapping], selection: Selection
+) -> tuple[CompiledMapping, ...]:
+    """Narrow the mappings that a run is about; the others stay as they are.
+
+    Raises:
+        ConfigError: the condition cannot be asked of some of them: all that is wrong with it.
+
+    """
+    found: list[CompiledMapping] = []
+    problems: list[Problem] = []
+    for mapping in mappings:
+        try:
+            chosen = mapping.name in selection.mappings
+            found.append(mapping.narrowed(selection) if chosen else mapping)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
 def _compiled(
     project: Project,
     mapping: Mapping,
@@ -261,6 +353,7 @@ def _compiled(
         _actions=Actions(mapping=mapping, fields=fields, creates=creates, lookups=lookups),
         _match=tuple(match.criteria(mapping, fields, both, lookups)),
         looked_up=mapping.name in looked_up,
+        narrowing=Narrowing(mapping=mapping.name),
     )
 
 

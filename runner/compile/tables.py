@@ -28,8 +28,10 @@ ACTION_DDL = f"""CREATE TABLE {ACTION} (
     "fields" {FIELD_TYPE}[])"""
 """One row an intended effect or a finding (see ``plan.actions.Action``)."""
 
-COUNTED_DDL = 'CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT)'
-"""How many records an entity has in all, where its system filters; NULL where nobody knows."""
+COUNTED_DDL = """CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT);
+CREATE TABLE "by_key" ("mapping" VARCHAR)"""
+"""How many records an entity has in all, where its system filters; NULL where nobody knows. And the
+mappings of which only the chosen records were read, by their keys."""
 
 PENDING = "known-after-apply:"
 """What a key that only the system can give stands as until it did: this, then
@@ -56,6 +58,16 @@ class Tables:
     def snapshot(self, side: Side) -> str:
         """Canonical values, one row a record."""
         return self._named(side.value)
+
+    @property
+    def chosen(self) -> str:
+        """The keys of the records that a run is about, by side; ``given``: not only as partners."""
+        return self._named("chosen")
+
+    @property
+    def spared(self) -> str:
+        """Actions that are left out, because the run does not write to their side."""
+        return self._named("spared")
 
     @property
     def status(self) -> str:

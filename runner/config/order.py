@@ -17,8 +17,7 @@ def ordered(mappings: tuple[Mapping, ...], problems: list[Problem]) -> tuple[Map
     needs: dict[str, tuple[str, ...]] = {}
     for mapping in mappings:
         _references(mapping, known, problems)
-        named = dict.fromkeys((*mapping.depends_on, *mapping.refers_to))
-        needs[mapping.name] = tuple(sorted(name for name in named if name in known))
+        needs[mapping.name] = tuple(sorted(name for name in mapping.needs if name in known))
     done: dict[str, Mapping] = {}
     for name in sorted(known):
         _visit(name, (), known, needs, done, problems)

@@ -3,5 +3,6 @@
 from runner.extract.canonical import canonical
 from runner.extract.pages import batch
 from runner.extract.snapshots import take
+from runner.extract.there import there
 
-__all__ = ["batch", "canonical", "take"]
+__all__ = ["batch", "canonical", "take", "there"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.compile import COUNTED_DDL, COUPLING
+from runner.compile import COUNTED_DDL
 from runner.errors import SystemUnavailableError
 from runner.events import RowsRead
+from runner.extract import chosen
 from runner.extract.canonical import canonical
 from runner.extract.pages import append, batch, pull
 from runner.model import Side
@@ -45,10 +46,14 @@ async def take(
 
     """
     connection.execute(COUNTED_DDL)
+    by_key = chosen.keys(mappings, connection)
     await _look_into(mappings, connectors, connection)
     async with asyncio.TaskGroup() as group:
         for system in sorted({m.rule.entity(side).system for m in mappings for side in Side}):
-            group.create_task(_of_system(system, mappings, connectors[system], connection, tell))
+            group.create_task(
+                _of_system(system, mappings, connectors[system], connection, by_key, tell)
+            )
+    chosen.must_be_there(mappings, connection)
 
 
 async def _of_system(
@@ -56,6 +61,7 @@ async def _of_system(
     mappings: Sequence[CompiledMapping],
     connector: Connector,
     connection: duckdb.DuckDBPyConnection,
+    by_key: Mapping[tuple[str, Side], tuple[str, ...]],
     tell: Tell,
 ) -> None:
     # Each task has a cursor of its own: statements of one connection must not interleave.
@@ -67,8 +73,13 @@ async def _of_system(
                 reading = mapping.reading(side)
                 columns = reading.columns
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                await pull(connector, reading.query, columns, cursor, raw, tell, told)
-                if reading.query.filter:
+                keys = by_key.get((mapping.name, side))
+                if keys is not None:
+                    rows = await chosen.pull(connector, reading, keys, cursor, raw)
+                    tell(replace(told, rows=rows, done=True))
+                else:
+                    await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                if keys is None and reading.query.filter:
                     await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
                     cursor.execute(
@@ -111,16 +122,14 @@ async def _held_back(
     connection: duckdb.DuckDBPyConnection,
     raw: str,
 ) -> None:
-    """Read the coupled records that the filter kept the system from sending.
+    """Read the coupled and chosen records that the filter kept the system from sending.
 
     What left the filter rests; what is not there any more was deleted: only asking tells.
     """
     reading = mapping.reading(side)
     rows = connection.execute(
-        f"""SELECT c.{side.value}_key FROM {COUPLING} c
-        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c.{side.value}_key
-        WHERE c.mapping = ?""",
-        [mapping.name],
+        f"""SELECT c."key" FROM ({mapping.known(side)}) c
+        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c."key" """
     ).fetchall()
     missing = tuple(str(row[0]) for row in rows)
     if not missing:

@@ -11,6 +11,8 @@ from runner.errors import StalePlanError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runner.model import Selection
+
 
 class Kind(StrEnum):
     """What is intended for a record, or what was found out about it."""
@@ -88,6 +90,8 @@ class MappingSummary:
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
+    ``coupled`` pairs are known before the run, ``uncoupled`` records of a side have no partner and
+    match none. ``spared`` counts writes that the plan leaves out, because the run goes one way.
     """
 
     name: str
@@ -100,6 +104,9 @@ class MappingSummary:
     filtered: Mapping[str, int] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
     unchanged: int = 0
+    coupled: int = 0
+    uncoupled: Mapping[str, int] = field(default_factory=dict)
+    spared: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, *kinds: Kind) -> int:
         """How many actions of these kinds there are, whatever their side."""
@@ -110,14 +117,15 @@ class MappingSummary:
 class Header:
     """What a plan was computed from, so that it is applied to nothing else.
 
-    ``digest`` is that of the configuration, ``state_id`` and ``state_serial`` are the state's.
-    ``created`` is an instant in ISO 8601, UTC.
+    ``selection`` says what the run is about, ``digest`` is that of the configuration, ``state_id``
+    and ``state_serial`` are the state's. ``created`` is an instant in ISO 8601, UTC.
     """
 
     version: int
     project: str
     environment: str
     created: str
+    selection: Selection
     digest: str
     state_id: str
     state_serial: int

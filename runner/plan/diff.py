@@ -59,13 +59,16 @@ def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping)
 def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> None:
     """Refuse to read "there is nothing" as "everything was deleted".
 
+    Where only some records were read, that no other is there means nothing.
+
     Raises:
         GuardError: a system returned no record at all of an entity that has coupled ones.
 
     """
-    [(coupled,)] = connection.execute(
-        "SELECT count(*) FROM state.main.coupling WHERE mapping = ?", [mapping.name]
+    [(some,)] = connection.execute(
+        'SELECT count(*) FROM "by_key" WHERE mapping = ?', [mapping.name]
     ).fetchall()
+    coupled = _coupled(connection, mapping, mapping.narrowing.pair() if some else "TRUE")
     for side in Side:
         snapshot = mapping.tables.snapshot(side)
         [(read,)] = connection.execute(f"SELECT count(*) FROM {snapshot}").fetchall()
@@ -95,6 +98,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         [(read[side.value],)] = connection.execute(
             f"SELECT count(*) FROM {tables.snapshot(side)}"
         ).fetchall()
+    coupled = _coupled(connection, mapping, mapping.narrowing.pair())
     counted = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
@@ -103,6 +107,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
     filtered = {}
     for side in Side:
         held_back = max((counted.get(side.value) or 0) - read[side.value], 0)
+        held_back = 0 if mapping.narrowing.some else held_back
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -115,7 +120,42 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
         read=read,
         unchanged=unchanged,
+        coupled=coupled,
+        uncoupled=_uncoupled(connection, mapping),
+        spared=_spared(connection, mapping),
     )
+
+
+def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, among: str) -> int:
+    """Count the pairs of a mapping that fulfil an SQL condition."""
+    [(pairs,)] = connection.execute(
+        f"SELECT count(*) FROM state.main.coupling WHERE mapping = ? AND {among}", [mapping.name]
+    ).fetchall()
+    return int(pairs)
+
+
+def _uncoupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records that nothing is coupled with and that match none."""
+    found = {}
+    for side in Side:
+        key = f"{side.value}_key"
+        [(found[side.value],)] = connection.execute(
+            f"""SELECT count(*) FROM {mapping.tables.status} s ANTI JOIN {mapping.tables.found} f
+            ON f.{key} = s.{key} WHERE s.status = 'free {side.value}'"""
+        ).fetchall()
+    return found
+
+
+def _spared(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the writes that were left out, because they go the other way, by kind and side."""
+    if not mapping.narrowing.spared:
+        return {}
+    rows = connection.execute(
+        f"""SELECT kind || ' ' || side, count(*) FROM {mapping.tables.spared}
+        WHERE list_contains($sides, side) GROUP BY ALL ORDER BY ALL""",
+        {"sides": [side.value for side in mapping.narrowing.spared]},
+    ).fetchall()
+    return dict(rows)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, statement: Statement) -> None:

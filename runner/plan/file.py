@@ -14,13 +14,14 @@ import duckdb
 import msgspec
 
 from runner.errors import RunnerError, StalePlanError
+from runner.model import Selection
 from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 _PAGE = 2_000
 
 
@@ -109,8 +110,8 @@ def opened(path: Path) -> Plan:
     """
     try:
         connection = duckdb.connect(str(path), read_only=True)
-        [(header,)] = connection.execute("SELECT document FROM header").fetchall()
-        document = msgspec.json.decode(header)
+        [(told,)] = connection.execute("SELECT document FROM header").fetchall()
+        document = msgspec.json.decode(told)
     except (duckdb.Error, OSError, ValueError) as error:
         raise RunnerError(
             f"{path} is no plan: {_first(error)}", hint="`sync-run plan --out FILE` makes one"
@@ -120,7 +121,9 @@ def opened(path: Path) -> Plan:
             f"{path} was saved by another version of sync-run", hint="make a new plan"
         )
     summaries = tuple(MappingSummary(**summary) for summary in document.pop("mappings"))
-    return Plan(path, connection, Header(**document, mappings=summaries))
+    selection = msgspec.convert(document.pop("selection"), Selection)
+    header = Header(**document, selection=selection, mappings=summaries)
+    return Plan(path, connection, header)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -17,10 +17,11 @@ from runner.plan.diff import decide
 from runner.state import SETTINGS, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.model import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def run_file() -> Iterator[RunFile]:
 def make(
     run: RunFile,
     mappings: Sequence[CompiledMapping],
-    chosen: Collection[str],
+    selection: Selection,
     *,
     project: str,
     environment: str,
@@ -58,12 +59,13 @@ def make(
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
-    summaries = decide(connection, mappings, chosen, tell)
+    summaries = decide(connection, mappings, selection.mappings, tell)
     header = Header(
         version=file.VERSION,
         project=project,
         environment=environment,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        selection=selection,
         digest=digest,
         state_id=state_id,
         state_serial=serial,

@@ -19,13 +19,18 @@ def identity(connection: duckdb.DuckDBPyConnection) -> tuple[str, int]:
     return str(state_id), int(serial)
 
 
-def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
-    """Begin a run and return its number; plans made before are stale from here on."""
-    connection.execute("BEGIN")
+def move_on(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let plans that were made before be stale from here on, in the caller's transaction."""
     connection.execute(
         """UPDATE state.main.meta SET "value" = CAST(CAST("value" AS BIGINT) + 1 AS VARCHAR)
         WHERE "key" = 'serial'"""
     )
+
+
+def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
+    """Begin a run and return its number; plans made before are stale from here on."""
+    connection.execute("BEGIN")
+    move_on(connection)
     [(run,)] = connection.execute(
         """INSERT INTO state.main.run (id, command, started)
         SELECT coalesce(max(id), 0) + 1, ?, current_localtimestamp() FROM state.main.run

@@ -15,6 +15,7 @@ from runner.views import lessons
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from runner.model import Selection
     from runner.plan import Action, FieldChange, MappingSummary, Plan
 
 VERSION = 1
@@ -71,10 +72,23 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "selection": _selection(plan.header.selection),
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
         "mappings": [_mapping(summary, plan, limit) for summary in plan.header.mappings],
+    }
+
+
+def _selection(selection: Selection) -> Document:
+    """Say what a plan is about; what is ``null`` or empty does not narrow it."""
+    where = selection.where
+    return {
+        "mappings": list(selection.mappings),
+        "records": list(selection.records),
+        "where": {"system": where.system, "condition": where.text} if where else None,
+        "to": selection.to or None,
+        "prefer": selection.prefer or None,
     }
 
 
@@ -87,6 +101,9 @@ def _mapping(summary: MappingSummary, plan: Plan, limit: int | None) -> Document
         "right": {"system": summary.right, "entity": summary.right_entity},
         "read": {names[side]: n for side, n in summary.read.items()},
         "unchanged": summary.unchanged,
+        "coupled": summary.coupled,
+        "uncoupled": {names[side]: n for side, n in summary.uncoupled.items()},
+        "spared": {_named(key, names): n for key, n in summary.spared.items()},
         "filtered": {names.get(side, side): n for side, n in summary.filtered.items() if n},
         "counts": {
             _named(key, names): n

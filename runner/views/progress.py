@@ -26,10 +26,10 @@ def reading(rows: Mapping[str, int], seconds: float, width: int) -> str:
     return cut(line, width) if width else line
 
 
-def read(rows: Mapping[str, int], seconds: float) -> str:
+def read(rows: Mapping[str, int]) -> str:
     """Say what was read when that is over."""
     parts = [f"{plural(n, 'record')} of {system}" for system, n in sorted(rows.items())]
-    return f"Read {' and '.join(parts)} in {lasting(seconds)}."
+    return f"Read {' and '.join(parts)}."
 
 
 def writing(event: WritesDone, seconds: float, width: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from runner.views.actions import ARROWS, FINDINGS, SYMBOLS, Screen, fact, groups, in_order
 from runner.views.drawing import breadth, columns, plural, printable, tied, wrapped
+from runner.views.selection import about
 
 Document = dict[str, Any]
 
@@ -18,6 +19,8 @@ _RESTING = ("unchanged", "skipped", "filtered")
 SHOWN = 10
 """Actions of each kind that are drawn of a single mapping, and findings of each."""
 _SHOWN_OF_MANY = 3
+_SCROLLED = 12
+"""Lines after which the first sentence is said again, for it is out of sight."""
 _FEW = 6
 """So many mappings are told one by one, whatever became of them."""
 
@@ -29,6 +32,8 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
     """
     said = screen.paint("\n".join(wrapped(sentence(document), screen.width)), "1")
     blocks = [said]
+    if about_what := about(document["selection"]):
+        blocks.insert(0, "\n".join(wrapped(about_what, screen.width)))
     if document["interrupted"]:
         blocks.append(_interrupted(document["interrupted"], screen))
     if len(document["mappings"]) > 1 and any(m["counts"] for m in document["mappings"]):
@@ -39,8 +44,8 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
         if (block := _mapping(mapping, document, screen, findings_only=findings_only))
     ]
     blocks += details
-    if details and not findings_only:
-        blocks.append(said)  # the first one has scrolled away
+    if sum(block.count("\n") for block in details) > _SCROLLED and not findings_only:
+        blocks.append(said)
     return "\n\n".join(blocks)
 
 
@@ -153,10 +158,11 @@ def _facts(mapping: Document) -> list[str]:
     counts = mapping["counts"]
     facts = [fact(key, counts[key]) for key in in_order(counts)]
     facts.append(f"{mapping['unchanged']:,} unchanged")
-    return facts + [
+    facts += [
         f"{n:,} filtered in {system}" if system != "coupled" else f"{n:,} coupled but filtered"
         for system, n in mapping["filtered"].items()
     ]
+    return [*facts, *(f"{fact(key, n)} left out" for key, n in mapping["spared"].items())]
 
 
 def _mapping(mapping: Document, document: Document, screen: Screen, *, findings_only: bool) -> str:

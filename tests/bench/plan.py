@@ -26,7 +26,7 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
-from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Side
+from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Selection, Side
 from runner.plan import CHANGES, FAILURES, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
@@ -160,7 +160,9 @@ def ours_from_pages(folder: Path, size: int) -> int:
             tell=lambda _: None,
         )
         made = asyncio.run(
-            run.make_plan(session, RunFile(folder / "run.duckdb", file), ["records"])
+            run.make_plan(
+                session, RunFile(folder / "run.duckdb", file), Selection(mappings=("records",))
+            )
         )
         return made.count(*_kinds())
 
@@ -176,7 +178,7 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         made = make(
             RunFile(folder / "run.duckdb", file),
             (mapping,),
-            ["records"],
+            Selection(mappings=("records",)),
             project="bench",
             environment="",
             digest="",

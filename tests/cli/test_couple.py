@@ -19,17 +19,20 @@ def made(tmp_path: Path) -> Quickstart:
 
 
 def test_a_pair_coupled_by_hand_is_planned_as_a_pair_and_can_be_set_free(made: Quickstart) -> None:
-    (account,) = made.crm("GET", "/accounts?$select=name&$top=1")["value"]
-    key = account["accountid"]
-    assert (
-        made.run("couple", "customers", "C10984", key).stdout
-        == f"Coupled nav C10984 ↔ crm {key}.\n"
-    )
-    again = made.run("couple", "customers", "C10984", "another")
-    assert again.exit_code == ExitCode.UNUSABLE
-    assert f"'C10984' is coupled already: nav C10984 ↔ crm {key}" in again.stderr
+    key, other = (a["accountid"] for a in made.crm("GET", "/accounts?$top=2")["value"])
+    typed = "{" + key.upper() + "}"
+    for said in ("Coupled", "Coupled already:"):
+        told = made.run("couple", "customers", "c10984", typed).stdout
+        assert told == f"{said} nav C10984 ↔ crm {key}.\n"
+    taken = made.run("couple", "customers", "C10984", other)
+    assert taken.exit_code == ExitCode.UNUSABLE
+    assert f"'C10984' is coupled already: nav C10984 ↔ crm {key}" in taken.stderr
+    nowhere = made.run("couple", "customers", "C10984", f"{'0' * 8}{key[8:]}")
+    assert "crm has no accounts" in nowhere.stderr
     assert made.run("uncouple", "customers", key).stdout == f"Uncoupled nav C10984 ↔ crm {key}.\n"
-    assert made.run("uncouple", "customers", key).exit_code == ExitCode.UNUSABLE
+    again = made.run("uncouple", "customers", key)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert f"'{key}' is not coupled in mapping customers" in again.stderr
 
 
 def test_a_mapping_that_is_none(made: Quickstart) -> None:

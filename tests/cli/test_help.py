@@ -37,7 +37,7 @@ def test_a_command_shows_how_it_is_used(words: tuple[str, ...]) -> None:
     examples = [line.strip() for line in shown.partition("\n\nArguments")[0].splitlines()]
     examples = [line for line in examples if line.startswith("sync-run")]
     assert examples, "there is no example"
-    assert any(" ".join(words) in example for example in examples)
+    assert all(words[0] in example.split() for example in examples)
     assert head.count("\n") < 20
 
 

@@ -33,7 +33,7 @@ def told(width: int) -> str:
 
 def test_a_log_hears_what_was_read_and_now_and_then_how_far_it_is() -> None:
     assert told(0).splitlines() == [
-        "Read 20 records of crm and 6,000 records of nav in 3 s.",
+        "Read 20 records of crm and 6,000 records of nav.",
         "customers 10: the interrupted create was done",
         "customers: 50 of 100 written, 1 failed, 1.2/s, 40 s left",
     ]

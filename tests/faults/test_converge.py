@@ -20,6 +20,7 @@ from runner.connectors.line.secret import Secret
 from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.errors import RunnerError
+from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
@@ -118,7 +119,7 @@ async def applied(made: Quickstart, port: int) -> tuple[int, int]:
                 tell=lambda _: None,
             )
             await run.settle_interrupted(session)
-            plan = await run.make_plan(session, file, CHOSEN)
+            plan = await run.make_plan(session, file, Selection(mappings=CHOSEN))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             if not run.nothing_to_do(plan):
                 await run.carry_out(session, plan)

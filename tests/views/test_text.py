@@ -106,6 +106,23 @@ def test_nothing_to_do_is_one_line(document: Document) -> None:
     assert text.plan(idle, PLAIN) == "No changes."
 
 
+def test_what_a_plan_is_about(document: Document) -> None:
+    selection = {
+        "records": ["10", "11"],
+        "where": {"system": "shop", "condition": "Name"},
+        "to": "desk",
+        "prefer": "shop",
+    }
+    told = text.plan({**document, "selection": selection, "mappings": []}, PLAIN)
+    about = told.split("\n\n")[0]
+    assert " ".join(about.split()) == (
+        "Only records 10, 11; only where shop has Name; writes to desk alone; "
+        "shop wins where both sides changed."
+    )
+    spared = {**document["mappings"][1], "spared": {"update shop": 2}, "actions": [], "counts": {}}
+    assert "2 to update in shop left out" in text.plan({**document, "mappings": [spared]}, PLAIN)
+
+
 def test_text_is_drawn_from_json_alone(document: Document) -> None:
     again = json.loads(json.dumps(document))
     assert text.plan(again, PLAIN) == text.plan(document, PLAIN)
@@ -152,7 +169,7 @@ def test_progress(request: pytest.FixtureRequest) -> None:
     lines = [
         progress.reading(rows, 4.0, 60),
         progress.reading({"nav": 1}, 0.1, 60),
-        progress.read(rows, 4.0),
+        progress.read(rows),
         progress.writing(some, 10.0, 80),
         progress.writing(some, 0.1, 80),
         progress.writing(many, 1.0, 80),

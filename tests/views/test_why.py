@@ -12,7 +12,7 @@ import pytest
 from runner import run
 from runner.config import load
 from runner.errors import Location
-from runner.model import DeleteConflict, Requirement, Side, Text
+from runner.model import DeleteConflict, Requirement, Selection, Side, Text
 from runner.plan import run_file
 from runner.state import held
 from runner.views import explanations, rules, why
@@ -50,7 +50,7 @@ def asked(made: World, keys: Mapping[str, str]) -> dict[str, Document]:
                 store=store,
                 tell=lambda _: None,
             )
-            planned = await run.make_plan(session, file, ("customers",))
+            planned = await run.make_plan(session, file, Selection(mappings=("customers",)))
             (one,) = [m for m in mappings if m.name == "customers"]
             found = {}
             for name, key in keys.items():

@@ -22,6 +22,7 @@ from runner.cli import (
     serve,
     walk,
 )
+from runner.cli.ui import ui
 
 app = typer.Typer(
     name="sync-run",
@@ -76,6 +77,7 @@ app.command()(couple.uncouple)
 app.add_typer(couplings.app, name="couplings")
 app.command()(report.report)
 app.command()(graph.graph)
+app.command()(ui)
 app.command()(reasons.explain)
 app.command()(reasons.why)
 app.command()(project.schema)

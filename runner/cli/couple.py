@@ -121,12 +121,25 @@ def couple(  # noqa: PLR0913 - one for each option
             options = MatchOptions(dry_run=dry_run, yes=yes or as_json, as_json=as_json, full=full)
             project = _matching_by(project, mapping, match_by or [])
             raise typer.Exit(asyncio.run(_matched(project, mapping, options)))
-        _couple(project, mapping, left, right, offline=offline, dry_run=dry_run)
+        said = coupled_by_hand(project, mapping, left, right, offline=offline, dry_run=dry_run)
+        typer.echo(said)
 
 
-def _couple(
-    project: Project, mapping: Mapping, left: str, right: str, *, offline: bool, dry_run: bool
-) -> None:
+def coupled_by_hand(
+    project: Project,
+    mapping: Mapping,
+    left: str,
+    right: str,
+    *,
+    offline: bool = False,
+    dry_run: bool = False,
+) -> str:
+    """Couple two records, if both exist (``offline`` does not ask); return what is to be said.
+
+    Raises:
+        RunnerError: there is no such record, or one of them has another partner.
+
+    """
     from runner.state import held, pairs
 
     wanted: Sequence[Wanted] = (
@@ -146,7 +159,7 @@ def _couple(
             hint=f"`sync-run uncouple {mapping.name} {held_key}` sets it free",
         )
     said = "Coupled already:" if done.there else "Would couple" if dry_run else "Coupled"
-    typer.echo(f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}.")
+    return f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}."
 
 
 async def _matched(project: Project, mapping: Mapping, options: MatchOptions) -> ExitCode:

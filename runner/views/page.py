@@ -34,9 +34,9 @@ def page(
     data = compacted(plan["mappings"], actions)
     amiss = any(key.split()[0] in FINDINGS for m in plan["mappings"] for key in m["counts"])
     parts = [
-        ("summary", "Summary", _summary(plan)),
-        *([("amiss", "To look at", _list(open_=True))] if amiss else []),
-        ("actions", "Actions", _asked(plan) + _list()),
+        ("summary", "Summary", summary(plan)),
+        *([("amiss", "To look at", listed(open_=True))] if amiss else []),
+        ("actions", "Actions", looked_for(plan) + listed()),
         ("graph", "Which mapping needs which", _graph(graph)),
         *([("runs", "Past runs", _runs(runs))] if runs else []),
     ]
@@ -99,7 +99,8 @@ def _moment(instant: str) -> str:
     return f'<time datetime="{escape(instant)}">{escape(told)}</time>'
 
 
-def _summary(plan: Document) -> str:
+def summary(plan: Document) -> str:
+    """Draw the table of what is planned by mapping; its numbers lead to the actions."""
     keys = in_order({key: 0 for mapping in plan["mappings"] for key in mapping["counts"]})
     keys.sort(key=lambda key: key not in FINDINGS)  # on a phone, these are what one sees
     heads = "".join(f'<th scope="col" class="n">{_head(key)}</th>' for key in keys)
@@ -150,7 +151,7 @@ def _count(n: int) -> str:
     return f"{n:,}" if n else ""
 
 
-def _asked(plan: Document) -> str:
+def looked_for(plan: Document) -> str:
     """Draw the form that actions are looked for with."""
     mappings = "".join(
         f'<option value="{n}">{escape(mapping["mapping"])}</option>'
@@ -172,7 +173,8 @@ def _asked(plan: Document) -> str:
     )
 
 
-def _list(*, open_: bool = False) -> str:
+def listed(*, open_: bool = False) -> str:
+    """Leave room for actions, which are drawn when they are looked at; ``open_``: unfolded."""
     words = "Show more of these" if open_ else "Show more"
     return f'<div class="list"></div><button class="more" type="button" hidden>{words}</button>'
 
@@ -186,6 +188,11 @@ def _graph(graph: Document) -> str:
 
 
 def _runs(runs: Sequence[Document]) -> str:
+    return f"{charts.runs(runs)}{runs_table(runs)}"
+
+
+def runs_table(runs: Sequence[Document]) -> str:
+    """Draw past runs, one a row."""
     heads = ("run", "command", "began", "ended", *charts.SHOWN, "exit code")
     numbers = {*charts.SHOWN, "run", "exit code"}
     head = "".join(
@@ -193,7 +200,6 @@ def _runs(runs: Sequence[Document]) -> str:
     )
     rows = "".join(_run(run) for run in runs)
     return (
-        f"{charts.runs(runs)}"
         '<div class="wide" role="region" aria-label="Table of runs" tabindex="0"><table>'
         f"<caption>The last runs, the newest first; times are UTC.</caption><thead><tr>{head}</tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"

@@ -17,6 +17,7 @@ what stands in its place, where there is nothing of the kind here.
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import uuid
 from dataclasses import dataclass, field
@@ -217,12 +218,14 @@ def _ran(made: Quickstart, step: Step, place: str) -> None:
 
 
 def _counted(printed: str) -> dict[str, dict[str, int]]:
-    lines = printed.partition("\nRun ")[2].splitlines()[2:]
-    rows = [line.split() for line in lines if line.startswith("  ")]
-    return {
+    told = printed.partition("\nRun ")[2]
+    resting = re.findall(r"([\w-]+) \((\d+) unchanged\)", " ".join(told.split()))
+    nothing = dict.fromkeys(COUNTERS, 0)
+    rows = [line.split() for line in told.splitlines()[2:] if line.startswith("  ")]
+    return {name: nothing | {"unchanged": int(n)} for name, n in resting} | {
         row[0]: dict(zip(COUNTERS, map(int, row[1:]), strict=True))
         for row in rows
-        if len(row) == len(COUNTERS) + 1
+        if len(row) == len(COUNTERS) + 1 and all(cell.isdigit() for cell in row[1:])
     }
 
 

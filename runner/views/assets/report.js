@@ -58,6 +58,31 @@
     words.split("`").forEach((part, n) => p.append(n % 2 ? make("code", part) : part));
     return p;
   };
+  // Only where there is somebody to answer (sync-run ui): choose a side, ask why.
+  const formsOf = (a, left, right) => {
+    const key = a[LEFT] !== null ? a[LEFT] : a[RIGHT], forms = [];
+    const filled = (id, buttons) => {
+      const held = document.getElementById(id);
+      if (!held) return;
+      const form = held.content.firstElementChild.cloneNode(true);
+      for (const [name, value] of [["mapping", mappings[a[M]].name], ["key", key]]) {
+        const input = make("input");
+        Object.assign(input, { type: "hidden", name, value });
+        form.append(input);
+      }
+      for (const [words, value] of buttons) {
+        const button = make("button", words);
+        if (value) Object.assign(button, { name: "system", value });
+        form.append(button);
+      }
+      forms.push(form);
+    };
+    if (kinds[a[KIND]] === "conflict") {
+      filled("choose", [[`Take ${left}`, left], [`Take ${right}`, right]]);
+    }
+    filled("ask", [["Why?", ""]]);
+    return forms;
+  };
   const bodyOf = (a) => {
     const body = make("div", null, "body"), { left, right } = mappings[a[M]], kind = kinds[a[KIND]];
     if (a[REASON] >= 0) body.append(make("p", strings[a[REASON]]));
@@ -79,6 +104,7 @@
       ]);
       body.append(table("Fields", ["field", "base", left, right], rows));
     }
+    if (kind === "conflict" || kind === "error") body.append(...formsOf(a, left, right));
     return body;
   };
   const rowOf = (a, open) => {

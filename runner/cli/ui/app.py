@@ -78,6 +78,8 @@ class _Site:
 
     async def plan(self, _: Request) -> Response:
         planned = self._work.planned
+        if self._work.busy:
+            return self._drawn("plan", "<h2>Plan</h2>")
         body = self._pages.plan(planned.document if planned else None, self._work.report)
         return self._drawn("plan", body, planned.data if planned else "")
 

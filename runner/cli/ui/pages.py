@@ -65,7 +65,7 @@ class Pages:
         if job is not None and job.error is not None:
             what, hint = job.error
             lines = "".join(f"<p>{escape(line)}</p>" for line in what.splitlines())
-            more = f'<p class="hint">hint: {escape(hint)}</p>' if hint else ""
+            more = _hint(hint) if hint else ""
             told.append(f'<div class="said error">{lines}{more}</div>')
         if job is not None and not job.done:
             told.append(
@@ -130,10 +130,9 @@ class Pages:
             if planned["changes"]
             else ""
         )
-        choose = (
-            f'<template id="choose">{self.form("choose", "", label="Choose a side")}</template>'
-            f'<template id="ask">{self.form("why", "", kind="inline")}</template>'
-        )
+        side = self.form("choose", "", label="Choose a side", kind="inline")
+        ask = self.form("why", "", kind="inline")
+        choose = f'<template id="choose">{side}</template><template id="ask">{ask}</template>'
         amiss = (
             f'<section id="amiss" aria-labelledby="amiss-head"><h2 id="amiss-head">To look at</h2>'
             f"{listed(open_=True)}</section>"
@@ -236,13 +235,14 @@ class Pages:
         because = "".join(
             f"<li>{escape(reason['what'])}{_place(reason['at'])}</li>" for reason in one["because"]
         )
-        hints = "".join(f'<p class="hint">hint: {escape(hint)}</p>' for hint in one["hints"])
+        hints = "".join(_hint(hint) for hint in one["hints"])
         systems = list(one["keys"])
         heads = "".join(
             f'<th scope="col">{escape(head)}</th>'
             for head in ("field", *systems, *(f"{system} before" for system in systems), "what")
         )
-        rows = "".join(_field_row(told, systems) for told in one["fields"])
+        fields = sorted(one["fields"], key=lambda told: not told["moved"])
+        rows = "".join(_field_row(told, systems) for told in fields)
         return (
             f'<section class="reason"><h3><span class="{escape(one["verdict"])}">'
             f"{escape(one['verdict'])}</span> {escape(one['mapping'])} "
@@ -267,6 +267,13 @@ def graph(drawn: str) -> str:
         '<h2>Which mapping needs which</h2><div class="picture" role="region" tabindex="0" '
         f'aria-label="Graph of mappings">{drawn}</div>'
     )
+
+
+def _hint(text: str) -> str:
+    """Write a hint, with what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    told = "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
+    return f'<p class="hint">hint: {told}</p>'
 
 
 def _failure(failure: Document) -> str:

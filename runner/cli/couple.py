@@ -153,11 +153,8 @@ def coupled_by_hand(
     with held(project.state, "couple") as store, store.opened() as state:
         done = pairs.couple(state, wanted, dry_run=dry_run)
     for clash in done.clashes:
-        held_key = clash.held[0]
-        raise RunnerError(
-            clash_words(project, clash),
-            hint=f"`sync-run uncouple {mapping.name} {held_key}` sets it free",
-        )
+        free = f"`sync-run uncouple {mapping.name} {clash.held[0]}` sets it free"
+        raise RunnerError(clash_words(project, clash), hint=free)
     said = "Coupled already:" if done.there else "Would couple" if dry_run else "Coupled"
     return f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}."
 
@@ -219,15 +216,8 @@ def _criterion(mapping: Mapping, text: str) -> MatchPair:
 
     ends = (mapping.left.system, mapping.right.system)
     told = dict([part.strip() for part in piece.partition(":")[::2]] for piece in text.split(","))
-    if (
-        {*told} - {"case"} != {*ends}
-        or not all(told.values())
-        or told.get("case", "")
-        not in (
-            "",
-            "ignore",
-        )
-    ):
+    complete = {*told} - {"case"} == {*ends} and all(told.values())
+    if not complete or told.get("case", "ignore") != "ignore":
         raise RunnerError(
             f"--match-by '{text}' does not say what to match by",
             hint=f"write --match-by '{ends[0]}: FIELD, {ends[1]}: FIELD', with ', case: ignore' "

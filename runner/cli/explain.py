@@ -31,7 +31,8 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
             mapping.snapshot(s, source=mapping.tables.raw(s), target=mapping.tables.snapshot(s))
             for s in Side
         ),
-        *mapping.status(whole=False),
+        mapping.status(whole=False),
+        mapping.undecided(),
         mapping.base_view({column.name for column in mapping.base}),
         *mapping.matching(),
         *mapping.deciding(),

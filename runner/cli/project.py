@@ -100,9 +100,12 @@ async def _project_schema(context: typer.Context, schema: dict[str, Any]) -> dic
     project = load(where.folder, environment=where.environment)
     async with connected(project) as connectors:
         systems = {name: c for name, c in connectors.items() if name != RECORDS}
-        entities = {name: await connector.entities() for name, connector in systems.items()}
+        named = {name: await connector.entities() for name, connector in systems.items()}
         types = await described(project, connectors)
     known = [(system, types[system, name]) for system, name in types if system != RECORDS]
+    # What a system tells of when it is asked by name belongs to them: the options of a choice.
+    asked = {system: [told.name for of, told in known if of == system] for system in named}
+    entities = {name: sorted({*names, *asked[name]}) for name, names in named.items()}
     return project_schema(schema, entities, known, [m.name for m in project.mappings])
 
 

@@ -61,10 +61,10 @@ def sandbox(
       504-after reset-after reset-amid silent-after truncated slow repeated-row
     """
     with words_for_errors():
-        from runner import sandbox as servers
         from runner.cli.wiring import SANDBOX_PATHS, sandbox_app
         from runner.config import load
         from runner.sandbox.journal import Journal, Journaled
+        from runner.sandbox.serve import serve
 
         where: Where = context.obj
         portions = _planned(fail)
@@ -84,11 +84,11 @@ def sandbox(
             )
         with _opened(journal) as file:
             if file is None:
-                servers.serve(apps, port=port)
+                serve(apps, port=port)
                 return
             notes = Journal(file)
             noted = {name: Journaled(app, name, notes) for name, app in apps.items()}
-            servers.serve(noted, port=port, ended=notes.end)
+            serve(noted, port=port, ended=notes.end)
 
 
 def _planned(fail: str) -> tuple[Portion, ...]:

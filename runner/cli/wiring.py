@@ -15,7 +15,6 @@ from runner.cli.console import say
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.secret import Secret
-from runner.connectors.line.tokens import PUBLIC, Application, Entra
 from runner.connectors.microsoft import business_central, dataverse, nav
 from runner.connectors.microsoft.business_central import BusinessCentral
 from runner.connectors.microsoft.dataverse import Dataverse, Manner
@@ -200,6 +199,8 @@ def _credentials(system: System) -> Credentials | None:
 
 def _tokens(system: System, auth: Auth) -> Tokens:
     """Ask Entra for tokens; what they are for is the system's own address (A1)."""
+    from runner.connectors.line.tokens import PUBLIC, Application, Entra
+
     there = urlsplit(_put_in(system.url))
     application = Application(
         tenant=_put_in(auth.tenant),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import compare, values
-from runner.compile.changes import change
+from runner.compile.changes import change, gathered
 from runner.compile.changes import judged as changed
 from runner.compile.tables import (
     ACTION,
@@ -19,6 +19,7 @@ from runner.compile.tables import (
     JOURNAL,
     KEY,
     LABEL,
+    NO_FIELDS,
     Tables,
 )
 from runner.dialect import text
@@ -31,11 +32,36 @@ if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
     from runner.model import Lookup, Mapping
 
-NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
-_ERRORS = "list_filter(list_concat(fields, later), lambda f: f.verdict = 'error')"
 _RANK = [
     "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What there is to decide on: a statement about anything else would find nothing.
+
+    ``statuses`` are those that any record has (see ``Actions.status``); ``matched``: a match
+    criterion found something, clear or not.
+    """
+
+    statuses: abc.Collection[str]
+    matched: bool
+
+    @property
+    def pairs(self) -> bool:
+        """Whether there may be pairs to judge."""
+        return self.matched or "changed" in self.statuses
+
+
+EVERYTHING = Present(
+    statuses=(
+        "free left", "free right", "filtered left", "filtered right", "filtered", "changed",
+        "deleted left", "deleted right", "gone", "undecided",
+    ),
+    matched=True,
+)  # fmt: skip
+"""What any run may find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,28 +179,35 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
     def judged(self) -> str:
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
-        plain = ",\n    ".join(f'{judge.plain(f)} AS "#v{f.number}"' for f in self.fields)
-        both, of_record = judge.of_record(self.fields)
-        agreed = ",\n    ".join(f'{of_record[f.number]} AS "#w{f.number}"' for f in self.fields)
-        final = ",\n    ".join(f'{judge.verdict(f)} AS "#d{f.number}"' for f in self.fields)
         afters = ",\n    ".join(
             f"{compare.after(f, side)} AS {compare.base_column(f, side)}"
             for f in self.fields
             for side in Side
         )
-        changes = ",\n        ".join(
+        changes = gathered(
             changed(field, judge.drifted(field), judge.reason(field)) for field in self.fields
         )
         return f"""CREATE TABLE {tables.judged} AS
-SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
+SELECT *, list_transform(fields, lambda f: f.verdict) AS verdicts
+FROM (SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
     l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
-    {plain},
-    {both} AS "#both",
-    {agreed},
-    {final},
     {afters},
-    list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
-        lambda f: f.verdict <> 'unchanged') AS fields
+    list_filter({changes}, lambda f: f.verdict <> 'unchanged') AS fields
+FROM {self._verdicts(judge)})"""
+
+    def _verdicts(self, judge: compare.Judge) -> str:
+        """Select the pairs to judge with the verdict on each of their fields, step by step.
+
+        A SELECT a step: DuckDB writes an alias out wherever the same SELECT names it, and each step
+        names the one before many times. The rows go up whole, as structs, so that expressions read
+        the same on every step.
+        """
+        tables, both_sides = self._tables, (Side.LEFT, Side.RIGHT)
+        rows = ("p", "l", "r", "b", *compare.link_rows(self.fields, *both_sides))
+        both, agreed = judge.of_record(self.fields)
+        plain = "v" if agreed else "w"
+        facts = [judge.facts(field) for field in self.fields]
+        found = f"""(SELECT {", ".join((*rows, *facts))}
 FROM (
     SELECT left_key, right_key, FALSE AS fresh FROM {tables.status} WHERE status = 'changed'
     UNION ALL
@@ -182,15 +215,25 @@ FROM (
     JOIN {tables.snapshot(Side.LEFT)} l ON l.{KEY} = p.left_key
     JOIN {tables.snapshot(Side.RIGHT)} r ON r.{KEY} = p.right_key
     LEFT JOIN {tables.base} b ON b.left_key = p.left_key
-{compare.links(self.fields, self.lookups, Side.LEFT, Side.RIGHT)}"""
+{compare.links(self.fields, self.lookups, *both_sides)})"""
+        steps = [{f'"#{plain}{f.number}"': judge.plain(f) for f in self.fields}]
+        if agreed:
+            steps += [{'"#both"': both}, {f'"#w{n}"': sql for n, sql in agreed.items()}]
+        steps.append({f'"#d{f.number}"': judge.verdict(f) for f in self.fields})
+        for step in steps:
+            columns = ",\n    ".join(f"{sql} AS {column}" for column, sql in step.items())
+            found = f"(SELECT *,\n    {columns}\nFROM {found})"
+        return found
 
-    def insert(self) -> str:
-        """Add the mapping's actions and findings to the plan."""
+    def insert(self, present: Present) -> str:
+        """Add the mapping's actions and findings to the plan; empty where there can be none."""
         parts = [
-            *self._pair_actions(),
-            *(part for side in Side for part in self._new_actions(side)),
-            *self._findings(),
+            *(self._pair_actions() if present.pairs else ()),
+            *(part for side in self.created(present) for part in self._new_actions(side)),
+            *self._findings(present),
         ]
+        if not parts:
+            return ""
         rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(_RANK))
         return f"""INSERT INTO {ACTION}
 SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
@@ -199,12 +242,15 @@ SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
 FROM (
 {" UNION ALL ".join(parts)})"""
 
-    def after(self) -> str:
+    def after(self, present: Present) -> str:
         """Keep what both sides of each pair hold once its actions are done."""
         columns = ", ".join(compare.base_column(f, side) for f in self.fields for side in Side)
-        sources = [self._tables.judged, *(self._tables.new(side) for side in self._created)]
+        sources = [self._tables.judged] if present.pairs else []
+        sources += [self._tables.new(side) for side in self.created(present)]
+        # Where nothing is to be done, the base of the pairs that changed: it has the same columns.
         return f"CREATE TABLE {self._tables.after} AS\n" + " UNION ALL ".join(
-            f"SELECT left_key, right_key, {columns} FROM {source}" for source in sources
+            f"SELECT left_key, right_key, {columns} FROM {source}"
+            for source in sources or [f"{self._tables.base} LIMIT 0"]
         )
 
     def links(self, name: str) -> str:
@@ -219,13 +265,18 @@ FROM (
         return f"""{coupled_links(name)} AND left_key NOT IN ({undone})
 UNION ALL {planned}"""
 
-    @property
-    def _created(self) -> tuple[Side, ...]:
-        return tuple(side for side in Side if self.creates.possible(side))
+    def created(self, present: Present) -> tuple[Side, ...]:
+        """The sides on which records may be created."""
+        return tuple(
+            side
+            for side in Side
+            if self.creates.possible(side)
+            if any(status in present.statuses for status in self.creates.statuses(side))
+        )
 
     def _pair_actions(self) -> list[str]:
         has = {
-            verdict: f"len(list_filter(fields, lambda f: f.verdict = '{verdict}')) > 0"
+            verdict: f"list_contains(verdicts, '{verdict}')"
             for verdict in ("error", "conflict", "to left", "to right", "converged", "drift")
         }
         free = f"NOT ({has['error']}) AND NOT ({has['conflict']})"
@@ -276,12 +327,7 @@ UNION ALL {planned}"""
         ]
 
     def _new_actions(self, side: Side) -> list[str]:
-        if side not in self._created:
-            return []
-        table, wrong = (
-            self._tables.new(side),
-            f"len({_ERRORS}) > 0",
-        )
+        table, wrong = self._tables.new(side), "len(errors) > 0"
         target = f"{side.value}_key"
         unnamed = f"{target} IS NULL"
         if self.mapping.coupled_by:
@@ -356,27 +402,35 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
             table,
             side=side,
             where=wrong,
-            reason=f"{_ERRORS}[1].reason",
+            reason="errors[1].reason",
             hint=text("couple or correct it; the next run tries again"),
-            fields=_ERRORS,
+            fields="errors",
             unknown=side,
         )
 
-    def _findings(self) -> list[str]:
+    def _findings(self, present: Present) -> list[str]:
         status, found = self._tables.status, self._tables.found
-        _name, left, right = self.mapping.name, self.mapping.left, self.mapping.right
-        parts = [
-            _part("uncouple", status, where="status = 'gone'", label="NULL", fields=NO_FIELDS,
-                  reason=text("the record is gone on both sides")),
-            _part("error", status, where="status = 'undecided'", label="NULL", fields=NO_FIELDS,
-                  reason=text("an interrupted run may have made this record: several could be it"),
-                  hint=text("delete the one too many, or couple it by hand")),
-        ]  # fmt: skip
-        parts += [self._deleted(side) for side in Side]
+        left, right = self.mapping.left, self.mapping.right
+        parts = []
+        if "gone" in present.statuses:
+            reason = text("the record is gone on both sides")
+            parts.append(
+                _part("uncouple", status, where="status = 'gone'", label="NULL",
+                      fields=NO_FIELDS, reason=reason)
+            )  # fmt: skip
+        if "undecided" in present.statuses:
+            reason = text("an interrupted run may have made this record: several could be it")
+            hint = text("delete the one too many, or couple it by hand")
+            parts.append(
+                _part("error", status, where="status = 'undecided'", label="NULL",
+                      fields=NO_FIELDS, reason=reason, hint=hint)
+            )  # fmt: skip
+        parts += [self._deleted(s) for s in Side if f"deleted {s.value}" in present.statuses]
         parts += [self._set_aside(side) for side in Side if self.mapping.entity(side).picky]
-        parts.append(
-            f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key, NULL AS label,
-    NULL AS etag,
+        if present.matched:
+            parts.append(
+                f"""SELECT 'error' AS kind, NULL AS side, left_key, NULL AS right_key,
+    NULL AS label, NULL AS etag,
     {text("ambiguous match by ")} || any_value(criterion) || {text(f": {right.entity} ")}
         || string_agg(right_key, ', ' ORDER BY right_key)
         || CASE WHEN max(lefts) > 1
@@ -384,7 +438,7 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
         AS reason,
     {text("couple the right one by hand, or make the values differ")} AS hint, {NO_FIELDS} AS fields
 FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
-        )
+            )
         return parts
 
     def _deleted(self, side: Side) -> str:

@@ -8,10 +8,13 @@ from runner import dialect
 from runner.compile import values
 from runner.compile.compare import cast
 from runner.compile.fields import ROW, text_of
+from runner.compile.tables import FIELD_TYPE
 from runner.dialect import text
 from runner.model import Side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runner.compile.ends import Piece
     from runner.compile.fields import CompiledField
 
@@ -38,6 +41,11 @@ def change(  # noqa: PLR0913 - one column each
         f"row({names}, {verdict}, {drift}, {left_value}, {right_value}, {bases}, "
         f"{new}, {reason}, {lookup})"
     )
+
+
+def gathered(entries: Iterable[str]) -> str:
+    """SQL of one list of all entries, each of which is a list."""
+    return f"CAST(flatten([{', '.join(entries)}]) AS {FIELD_TYPE}[])"
 
 
 def shown(field: CompiledField, side: Side) -> str:

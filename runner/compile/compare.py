@@ -65,12 +65,12 @@ class Judge:
         """SQL that makes one verdict of all two-way fields that moved, where records must agree.
 
         Returns the condition (both sides changed something), to be kept as ``"#both"``, and by
-        field number the verdict that follows.
+        field number the verdict that follows; ``"#v<n>"`` stays as it is where none does.
         """
         verdicts = {f.number: f'"#v{f.number}"' for f in fields}
         two_way = [f.number for f in fields if f.rule.direction is Direction.BOTH]
         if self.mapping.granularity is Granularity.FIELD or not two_way:
-            return "FALSE", verdicts
+            return "FALSE", {}
 
         def any_is(verdict: str) -> str:
             return "(" + " OR ".join(f"{verdicts[n]} = '{verdict}'" for n in two_way) + ")"
@@ -82,9 +82,21 @@ class Judge:
             verdicts[n] = f'CASE WHEN "#both" AND {moved} THEN {decided} ELSE "#v{n}" END'
         return both, verdicts
 
+    def facts(self, field: CompiledField) -> str:
+        """SQL of what verdicts are made of: whether a side moved, and whether both are the same.
+
+        They are the columns ``"#l<n>"``, ``"#r<n>"`` and ``"#s<n>"``.
+        """
+        moved = [
+            f"{field.value(side)} {OTHER} b.{base_column(field, side)} "
+            f"AS {self._moved(field, side)}"
+            for side in Side
+        ]
+        return ", ".join((*moved, f"{field.same()} AS {self._same(field)}"))
+
     def plain(self, field: CompiledField) -> str:
-        """SQL of a field's verdict by base, left and right alone."""
-        left, right = (self._moved(field, side) for side in Side)
+        """SQL of a field's verdict by its ``facts`` alone."""
+        left, right, same = (*(self._moved(field, side) for side in Side), self._same(field))
         settled = f"CASE WHEN {left} OR {right} THEN 'converged' ELSE 'unchanged' END"
         if field.rule.when is When.CREATE:
             return settled
@@ -97,9 +109,8 @@ class Judge:
                 if (condition := self._says_nothing(field, to))
             )
             return f"""CASE
-            WHEN {field.same()} THEN {settled}
-            WHEN {alike} THEN 'converged'
-            {mute}            WHEN {left} AND {right} THEN {decided}
+            WHEN {same} THEN {settled}
+            {alike}{mute}            WHEN {left} AND {right} THEN {decided}
             WHEN {left} THEN 'to right'
             WHEN {right} THEN 'to left'
             ELSE 'unchanged' END"""
@@ -107,7 +118,7 @@ class Judge:
         source, target = (left, right) if to is Side.RIGHT else (right, left)
         drifted = "drift" if field.rule.drift is Drift.REPORT else _to(to)
         return f"""CASE
-            WHEN {field.same()} THEN {settled}
+            WHEN {same} THEN {settled}
             WHEN {source} THEN '{_to(to)}'
             WHEN NOT {target} THEN 'unchanged'
             WHEN b.left_key IS NULL AND {field.value(to.other)} IS NULL THEN 'converged'
@@ -120,7 +131,7 @@ class Judge:
         to = Side.RIGHT if field.rule.direction is Direction.TO_RIGHT else Side.LEFT
         return (
             f"(b.left_key IS NOT NULL AND NOT {self._moved(field, to.other)} "
-            f"AND {self._moved(field, to)} AND NOT {field.same()})"
+            f"AND {self._moved(field, to)} AND NOT {self._same(field)})"
         )
 
     def reason(self, field: CompiledField) -> str:
@@ -175,7 +186,7 @@ class Judge:
         return f"({field.value(to.other)} IS NOT NULL AND {field.link(to)} IS NULL)"
 
     def _matched_alike(self, field: CompiledField) -> str:
-        """SQL that says whether a new pair was matched by this very field, ignoring its case.
+        """Write the arm of a new pair that was matched by this very field, ignoring its case.
 
         What made two records the same cannot set them apart: each side keeps its own spelling
         until somebody changes it.
@@ -186,9 +197,9 @@ class Judge:
             pair.ignore_case and (pair.left or ends[0], pair.right or ends[1]) == ends
             for pair in pairs
         ):
-            return "FALSE"
+            return ""
         left, right = (f"upper(trim({field.value(side)}))" for side in Side)
-        return f"(p.fresh AND coalesce({left} = {right}, FALSE))"
+        return f"WHEN p.fresh AND coalesce({left} = {right}, FALSE) THEN 'converged'\n            "
 
     def _exceptions(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:
         target = field.end(to)
@@ -220,7 +231,10 @@ class Judge:
         return f"({' OR '.join(found)})" if found else ""
 
     def _moved(self, field: CompiledField, side: Side) -> str:
-        return f"({field.value(side)} {OTHER} b.{base_column(field, side)})"
+        return dialect.name(f"#{side.value[0]}{field.number}")
+
+    def _same(self, field: CompiledField) -> str:
+        return dialect.name(f"#s{field.number}")
 
 
 def base_column(field: CompiledField, side: Side) -> str:
@@ -248,6 +262,16 @@ def links(fields: tuple[CompiledField, ...], tables: abc.Mapping[Lookup, str], *
         f"ON {alias}.{row.value}_key = {_named(field, lookup, row)}"
         for field in fields
         for n, lookup in enumerate(field.rule.lookups)
+        for row in rows
+    )
+
+
+def link_rows(fields: tuple[CompiledField, ...], *rows: Side) -> tuple[str, ...]:
+    """Name the rows that these joins add (see ``links``)."""
+    return tuple(
+        field.alias(row.other, n)
+        for field in fields
+        for n in range(len(field.rule.lookups))
         for row in rows
     )
 

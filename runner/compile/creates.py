@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import compare, values
-from runner.compile.changes import change, lookup, pieces, shown
+from runner.compile.changes import change, gathered, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import ACTION, COUPLING, FIELD_TYPE, KEY, LABEL, PENDING, Tables
+from runner.compile.tables import ACTION, COUPLING, KEY, LABEL, NO_FIELDS, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
@@ -55,16 +55,24 @@ class Creates:
         """Whether any record can be created on that side, or created by another mapping first."""
         return bool(self.mapping.coupled_by) or (side in self.mapping.create or self.restores(side))
 
+    def statuses(self, side: Side) -> tuple[str, ...]:
+        """What a record can stand as that has no partner on that side and gets one."""
+        free, deleted = f"free {side.other.value}", f"deleted {side.value}"
+        if self.mapping.coupled_by:
+            return (free,)
+        found = (free,) if side in self.mapping.create else ()
+        return (*found, deleted) if self.restores(side) else found
+
     def _missing(self, side: Side) -> str:
         """SQL condition on the status table: records that have no partner there and get one."""
+        known = ", ".join(dialect.text(status) for status in self.statuses(side))
+        missing = f"status IN ({known})"
         if self.mapping.coupled_by:
             made = f"mapping = {dialect.text(self.mapping.coupled_by)} AND side = '{side.value}'"
             key = f"{side.other.value}_key"
             made = f"SELECT {key} FROM {ACTION} WHERE {made} AND kind = 'create'"
-            return f"status = 'free {side.other.value}' AND {key} IN ({made})"
-        statuses = [f"free {side.other.value}"] if side in self.mapping.create else []
-        statuses += [f"deleted {side.value}"] if self.restores(side) else []
-        return f"status IN ({', '.join(dialect.text(status) for status in statuses)})"
+            missing += f" AND {key} IN ({made})"
+        return missing
 
     def key_source(self, side: Side) -> KeySource:
         """Where the key of a new record on that side comes from."""
@@ -84,28 +92,30 @@ class Creates:
         judge = compare.Judge(self.mapping)
         numbers = self._numbers(side)
         afters = ",\n    ".join(self._after(field, side) for field in self.fields)
-        changes = ",\n        ".join(
-            [entry for field in self._travelling(side) for entry in self._field(field, side, judge)]
-            + [f"[{self._default(name, side)}]" for name in self._extra(side)]
-        )
-        later = ", ".join(
-            entry for field in self.later(side) for entry in self._field(field, side, judge)
-        )
+        changes = [
+            *(
+                entry
+                for field in self._travelling(side)
+                for entry in self._field(field, side, judge)
+            ),
+            *(f"[{self._default(name, side)}]" for name in self._extra(side)),
+        ]
+        later = [entry for field in self.later(side) for entry in self._field(field, side, judge)]
+        # What is found wrong is looked for a SELECT further out (see `Actions._verdicts`).
         return f"""CREATE TABLE {tables.new(side)} AS
 WITH {numbers} free AS (
     SELECT {source.value}_key AS "key" FROM {tables.status} WHERE {self._missing(side)}
     EXCEPT SELECT {source.value}_key FROM {tables.found})
-SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
+SELECT *, list_filter(list_concat(fields, later), lambda f: f.verdict = 'error') AS errors
+FROM (SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
     {row}.{LABEL} AS label,
     {afters},
     {self._expected(side)} AS expected,
-    list_filter(CAST(flatten([{changes}]) AS {FIELD_TYPE}[]),
-        lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS fields,
-    list_filter(CAST(flatten([{later}]) AS {FIELD_TYPE}[]),
-        lambda f: f."new" IS NOT NULL OR f.verdict = 'error') AS later
+    {_worth_telling(changes)} AS fields,
+    {_worth_telling(later)} AS later
 FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 {compare.links(self.fields, self.lookups, source)}
-{f'    LEFT JOIN numbered ON numbered."key" = {row}.{KEY}' if numbers else ""}"""
+{f'    LEFT JOIN numbered ON numbered."key" = {row}.{KEY}' if numbers else ""})"""
 
     def _expected(self, side: Side) -> str:
         """SQL that says whether a record comes: made here, or along with one that is."""
@@ -286,6 +296,14 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         new = values.as_text(f"coalesce({found})", self.types[side].fields[name].type)
         left, right = (name, "") if side is Side.LEFT else ("", name)
         return change(f"default {name}", left, right, f"'to {side.value}'", new=new)
+
+
+def _worth_telling(entries: list[str]) -> str:
+    """SQL of the entries that say something: a value that arrives, or what is wrong."""
+    if not entries:
+        return NO_FIELDS
+    told = """f."new" IS NOT NULL OR f.verdict = 'error'"""
+    return f"list_filter({gathered(entries)}, lambda f: {told})"
 
 
 def _guid(seed: str) -> str:

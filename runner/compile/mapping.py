@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.compile import match, select
-from runner.compile.actions import Actions, coupled_links
+from runner.compile.actions import EVERYTHING, Actions, Present, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
 from runner.compile.fields import fields_of
@@ -21,6 +21,7 @@ from runner.model import BaseColumn, Side
 
 if TYPE_CHECKING:
     from collections import abc
+    from collections.abc import Iterator
 
     from runner.compile.fields import CompiledField
     from runner.compile.lookups import Sought
@@ -136,49 +137,51 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
             sql=f"CREATE TABLE {self.tables.base} (left_key VARCHAR, right_key VARCHAR, {columns})",
         )
 
-    def status(self, *, whole: bool) -> tuple[Statement, ...]:
+    def status(self, *, whole: bool) -> Statement:
         """Find what is not simply unchanged."""
-        return (
-            Statement(purpose="how every record stands", sql=self._actions.status(whole=whole)),
-            Statement(purpose="interrupted creates", sql=self._actions.undecided()),
-        )
+        return Statement(purpose="how every record stands", sql=self._actions.status(whole=whole))
 
-    def matching(self) -> tuple[Statement, ...]:
-        """Find what stands on both sides and is not coupled yet; then leave what is chosen."""
-        found, narrowing = self.tables.found, self.narrowing
+    def undecided(self) -> Statement:
+        """Find whose create an interrupted run left open."""
+        return Statement(purpose="interrupted creates", sql=self._actions.undecided())
+
+    def matching(self, statuses: abc.Collection[str] = EVERYTHING.statuses) -> Iterator[Statement]:
+        """Find what stands on both sides and is not coupled yet, given how records stand.
+
+        What is not chosen is left out at the end.
+        """
+        narrowing = self.narrowing
         picky = tuple(side for side in Side if self.rule.entity(side).picky)
         columns = (
             "left_key VARCHAR, right_key VARCHAR, criterion VARCHAR, lefts BIGINT, rights BIGINT"
         )
-        return (
-            Statement(purpose="matches", sql=f"CREATE TABLE {found} ({columns})"),
-            *(Statement(purpose="match", sql=sql) for sql in self._match),
-            *(Statement(purpose="chosen", sql=sql) for sql in narrowing.by_condition()),
-            *(Statement(purpose="partners of the chosen", sql=sql) for sql in narrowing.partners()),
-            *(
-                Statement(purpose="records set aside", sql=self._actions.set_aside(side))
-                for side in picky
-            ),
-            *(Statement(purpose="the chosen alone", sql=sql) for sql in narrowing.narrowed(picky)),
-        )
+        yield Statement(purpose="matches", sql=f"CREATE TABLE {self.tables.found} ({columns})")
+        if "free left" in statuses and "free right" in statuses:
+            for sql in self._match:
+                yield Statement(purpose="match", sql=sql)
+        for sql in (*narrowing.by_condition(), *narrowing.partners()):
+            yield Statement(purpose="chosen", sql=sql)
+        for side in picky:
+            yield Statement(purpose="records set aside", sql=self._actions.set_aside(side))
+        for sql in narrowing.narrowed(picky):
+            yield Statement(purpose="the chosen alone", sql=sql)
 
-    def deciding(self) -> tuple[Statement, ...]:
-        """Judge, and add the actions to the plan."""
-        actions, creates = self._actions, self._actions.creates
-        created = tuple(side for side in Side if creates.possible(side))
-        statements = [
-            Statement(purpose="the verdict on every field", sql=actions.judged()),
-            *(
-                Statement(purpose=f"new in {self.rule.entity(s).system}", sql=creates.statement(s))
-                for s in created
-            ),
-            Statement(purpose="actions and findings", sql=actions.insert()),
-            *(Statement(purpose="left out", sql=sql) for sql in self.narrowing.spares()),
-            Statement(purpose="the base to be", sql=actions.after()),
-        ]
+    def deciding(self, present: Present = EVERYTHING) -> Iterator[Statement]:
+        """Judge what there is, and add the actions to the plan."""
+        actions = self._actions
+        created = actions.created(present)
+        if present.pairs:
+            yield Statement(purpose="the verdict on every field", sql=actions.judged())
+        for side in created:
+            purpose = f"new in {self.rule.entity(side).system}"
+            yield Statement(purpose=purpose, sql=actions.creates.statement(side))
+        if insert := actions.insert(present):
+            yield Statement(purpose="actions and findings", sql=insert)
+        for sql in self.narrowing.spares(created):
+            yield Statement(purpose="left out", sql=sql)
+        yield Statement(purpose="the base to be", sql=actions.after(present))
         if self.looked_up:
-            statements.append(Statement(purpose="keys for lookups", sql=actions.links(self.name)))
-        return tuple(statements)
+            yield Statement(purpose="keys for lookups", sql=actions.links(self.name))
 
     def known_links(self) -> Statement:
         """Keep which key leads to which when the mapping itself is not part of the run."""
@@ -216,7 +219,6 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
             spared=tuple(
                 side for side in Side if selection.to not in ("", self.rule.entity(side).system)
             ),
-            created=tuple(side for side in Side if creates.possible(side)),
             pairs_alone=selection.pairs_alone,
         )
         readings = dict(self.readings)

@@ -53,15 +53,13 @@ class Narrowing:
     """Writes the statements that leave of one mapping what a run is about.
 
     ``keys`` are those chosen, ``condition`` is SQL on one side's snapshot. Both empty: all records.
-    ``spared`` are the sides that are not written to, ``created`` those that have a table of new
-    records.
+    ``spared`` are the sides that are not written to.
     """
 
     mapping: str
     keys: tuple[Key, ...] = ()
     condition: tuple[Side, str] | None = None
     spared: tuple[Side, ...] = ()
-    created: tuple[Side, ...] = ()
     pairs_alone: bool = False
 
     @property
@@ -148,11 +146,20 @@ WITH p AS (SELECT * FROM ({pairs}) WHERE {self.pair()})
             ),
         ]
 
-    def spares(self) -> list[str]:
-        """Move the actions that are not for this run out of the plan."""
-        conditions = [self._to(side) for side in self.spared]
+    def spares(self, created: abc.Container[Side]) -> list[str]:
+        """Move the actions that are not for this run out of the plan.
+
+        ``created`` are the sides that have a table of new records.
+        """
+        new = {side: self._new(side) if side in created else "FALSE" for side in Side}
+        # A pair whose deleted record is not made anew here must not be forgotten either.
+        conditions = [
+            f"coalesce(side = {text(side.value)}, FALSE) OR {new[side]}" for side in self.spared
+        ]
         if self.pairs_alone:
-            conditions.append(f"NOT ({self._is_pair()})")
+            conditions.append(
+                f"NOT ({_is_pair()}) OR kind = 'error' AND ({' OR '.join(new.values())})"
+            )
         if not conditions:
             return []
         spared = self._tables.spared
@@ -162,25 +169,17 @@ WHERE mapping = {text(self.mapping)} AND ({" OR ".join(conditions)})""",
             f'DELETE FROM {ACTION} WHERE "id" IN (SELECT "id" FROM {spared})',
         ]
 
-    def _to(self, side: Side) -> str:
-        """SQL condition on an action: it writes to that side, or follows from a new record there.
-
-        A pair whose deleted record is not made anew here must not be forgotten either.
-        """
-        return f"coalesce(side = {text(side.value)}, FALSE) OR {self._new(side)}"
-
     def _new(self, side: Side) -> str:
-        if side not in self.created:
-            return "FALSE"
+        """SQL condition on an action: it follows from a new record of that side."""
         key = f"{side.other.value}_key"
         return f"coalesce({key} IN (SELECT {key} FROM {self._tables.new(side)}), FALSE)"
 
-    def _is_pair(self) -> str:
-        """SQL condition on an action: it couples what is there, or says why that cannot be."""
-        known = " AND ".join(f"NOT starts_with({s.value}_key, {text(PENDING)})" for s in Side)
-        unnew = " AND ".join(f"NOT {self._new(side)}" for side in Side)
-        alone = "(left_key IS NULL) <> (right_key IS NULL) AND len(fields) = 0"
-        return f"kind = 'couple' AND {known} OR kind = 'error' AND {alone} AND {unnew}"
+
+def _is_pair() -> str:
+    """SQL condition on an action: it couples what is there, or says why that cannot be."""
+    known = " AND ".join(f"NOT starts_with({s.value}_key, {text(PENDING)})" for s in Side)
+    alone = "(left_key IS NULL) <> (right_key IS NULL) AND len(fields) = 0"
+    return f"kind = 'couple' AND {known} OR kind = 'error' AND {alone}"
 
 
 def could_be_key(key: str, name: str, entity: EntityType) -> bool:

@@ -22,6 +22,7 @@ FIELD_TYPE = (
     '"left_value" VARCHAR, "right_value" VARCHAR, "left_base" VARCHAR, "right_base" VARCHAR, '
     '"new" VARCHAR, "reason" VARCHAR, "lookup" VARCHAR)'
 )
+NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
 ACTION_DDL = f"""CREATE TABLE {ACTION} (
     "id" BIGINT, "mapping" VARCHAR, "kind" VARCHAR, "side" VARCHAR, "left_key" VARCHAR,
     "right_key" VARCHAR, "label" VARCHAR, "etag" VARCHAR, "reason" VARCHAR, "hint" VARCHAR,

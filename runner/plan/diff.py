@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL
+from runner.compile import ACTION_DDL, COUPLING, Present
 from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
@@ -12,7 +13,7 @@ from runner.plan.actions import MappingSummary
 from runner.state import couplings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import duckdb
 
@@ -25,10 +26,13 @@ def decide(
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
     tell: Tell,
+    *,
+    interrupted: bool,
 ) -> tuple[MappingSummary, ...]:
     """Fill the action table and say what was found in each chosen mapping.
 
-    ``connection`` is the run file's, with snapshots taken and the state attached read-only.
+    ``connection`` is the run file's, with snapshots taken and the state attached read-only;
+    ``interrupted``: its journal holds writes of which nobody knows what became.
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
@@ -38,76 +42,113 @@ def decide(
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping))
+        found.append(_decide_one(connection, mapping, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
-    return tuple(found)
+    kinds = connection.execute(
+        """SELECT mapping, kind || coalesce(' ' || side, '') AS kind, count(*)
+        FROM "action" GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
+    return tuple(
+        replace(one, counts={kind: n for mapping, kind, n in kinds if mapping == one.name})
+        for one in found
+    )
 
 
-def _decide_one(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
-    kept = couplings.fitting(connection, mapping.name)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How many pairs of a mapping are coupled, and how many records of either side were read.
+
+    Where some records were read by their keys, their pairs count.
+    """
+
+    coupled: int
+    read: Mapping[Side, int]
+
+
+def _decide_one(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *, interrupted: bool
+) -> MappingSummary:
+    counted = _counted(connection, mapping)
+    _must_not_be_empty(mapping, counted)
+    kept = couplings.fitting(connection, mapping.name) if counted.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
-    for statement in mapping.status(whole=whole):
+    _run(connection, mapping.status(whole=whole))
+    if interrupted:
+        _run(connection, mapping.undecided())
+    statuses = _statuses(connection, mapping)
+    known = kept and "changed" in statuses
+    _run(connection, mapping.base_view(fitting) if known else mapping.empty_base())
+    for statement in mapping.matching(statuses):
         _run(connection, statement)
-    _must_not_be_empty(connection, mapping)
-    _run(connection, mapping.base_view(fitting) if kept else mapping.empty_base())
-    for statement in (*mapping.matching(), *mapping.deciding()):
+    matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
+    for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
         _run(connection, statement)
-    return _summary(connection, mapping)
+    return _summary(connection, mapping, counted)
 
 
-def _must_not_be_empty(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> None:
+def _counted(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _Counted:
+    left, right = (mapping.tables.snapshot(side) for side in Side)
+    by_key = (
+        mapping.narrowing.keys
+        and connection.execute(
+            'SELECT 1 FROM "by_key" WHERE mapping = ?', [mapping.name]
+        ).fetchall()
+    )
+    among = mapping.narrowing.pair() if by_key else "TRUE"
+    [(coupled, lefts, rights)] = connection.execute(
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {among}),
+        (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
+        [mapping.name],
+    ).fetchall()
+    return _Counted(coupled, {Side.LEFT: lefts, Side.RIGHT: rights})
+
+
+def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> dict[str, int]:
+    """Count the records by how they stand."""
+    return dict(
+        connection.execute(
+            f"SELECT status, count(*) FROM {mapping.tables.status} GROUP BY ALL"
+        ).fetchall()
+    )
+
+
+def _must_not_be_empty(mapping: CompiledMapping, counted: _Counted) -> None:
     """Refuse to read "there is nothing" as "everything was deleted".
-
-    Where only some records were read, that no other is there means nothing.
 
     Raises:
         GuardError: a system returned no record at all of an entity that has coupled ones.
 
     """
-    [(some,)] = connection.execute(
-        'SELECT count(*) FROM "by_key" WHERE mapping = ?', [mapping.name]
-    ).fetchall()
-    coupled = _coupled(connection, mapping, mapping.narrowing.pair() if some else "TRUE")
     for side in Side:
-        snapshot = mapping.tables.snapshot(side)
-        [(read,)] = connection.execute(f"SELECT count(*) FROM {snapshot}").fetchall()
-        if coupled and not read:
+        if counted.coupled and not counted.read[side]:
             entity = mapping.rule.entity(side)
             raise GuardError(
-                f"{entity.system} returned no {entity.entity} at all, and {coupled} are coupled "
-                f"(mapping {mapping.name})",
+                f"{entity.system} returned no {entity.entity} at all, and {counted.coupled} are "
+                f"coupled (mapping {mapping.name})",
                 hint="is it the right company, with all permissions? "
                 "If they are gone indeed, uncouple them",
             )
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> MappingSummary:
-    tables, rule = mapping.tables, mapping.rule
-    counts = connection.execute(
-        """SELECT kind || coalesce(' ' || side, ''), count(*) FROM "action"
-        WHERE mapping = ? GROUP BY ALL ORDER BY ALL""",
-        [mapping.name],
-    ).fetchall()
-    statuses = dict(
-        connection.execute(f"SELECT status, count(*) FROM {tables.status} GROUP BY ALL").fetchall()
-    )
-    [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
-    read: dict[str, int] = {}
-    for side in Side:
-        [(read[side.value],)] = connection.execute(
-            f"SELECT count(*) FROM {tables.snapshot(side)}"
-        ).fetchall()
-    coupled = _coupled(connection, mapping, mapping.narrowing.pair())
-    counted = dict(
+def _summary(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, counted: _Counted
+) -> MappingSummary:
+    """Say what was found, but for the actions."""
+    rule, some = mapping.rule, mapping.narrowing.some
+    statuses = _statuses(connection, mapping)
+    unchanged = 0
+    if counted.coupled:
+        [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
+    totals = dict(
         connection.execute(
             "SELECT side, total FROM counted WHERE mapping = ?", [mapping.name]
         ).fetchall()
     )
     filtered = {}
     for side in Side:
-        held_back = max((counted.get(side.value) or 0) - read[side.value], 0)
-        held_back = 0 if mapping.narrowing.some else held_back
+        held_back = max((totals.get(side.value) or 0) - counted.read[side], 0)
+        held_back = 0 if some else held_back
         filtered[side.value] = statuses.get(f"filtered {side.value}", 0) + held_back
     return MappingSummary(
         name=mapping.name,
@@ -116,20 +157,20 @@ def _summary(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
         right=rule.right.system,
         left_entity=rule.left.entity,
         right_entity=rule.right.entity,
-        counts=dict(counts),
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
-        read=read,
+        read={side.value: n for side, n in counted.read.items()},
         unchanged=unchanged,
-        coupled=coupled,
+        coupled=_coupled(connection, mapping) if some else counted.coupled,
         uncoupled=_uncoupled(connection, mapping),
         spared=_spared(connection, mapping),
     )
 
 
-def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, among: str) -> int:
-    """Count the pairs of a mapping that fulfil an SQL condition."""
+def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+    """Count the pairs that a run is about."""
     [(pairs,)] = connection.execute(
-        f"SELECT count(*) FROM state.main.coupling WHERE mapping = ? AND {among}", [mapping.name]
+        f"SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {mapping.narrowing.pair()}",
+        [mapping.name],
     ).fetchall()
     return int(pairs)
 

@@ -54,7 +54,9 @@ class Plan:
             self.connection.execute(f"ATTACH {_text(half)} AS saved")
             for table in ("header", "action", *self._afters()):
                 self.connection.execute(f"CREATE TABLE saved.{_name(table)} AS FROM {_name(table)}")
-            self.connection.execute("DETACH saved")
+            self.connection.execute("CHECKPOINT saved; DETACH saved")
+            with half.open("rb+") as written:
+                os.fsync(written.fileno())
             half.chmod(0o600)
             half.replace(target)
         except (OSError, duckdb.IOException) as error:
@@ -63,6 +65,7 @@ class Plan:
 
     def release(self) -> Path:
         """Close the file, so that the one who applies the plan can attach it; return its path."""
+        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.close()
         return self.path
 
@@ -96,7 +99,7 @@ def sealed(path: Path, connection: duckdb.DuckDBPyConnection, header: Header) ->
     connection.execute(
         "INSERT INTO header VALUES (?)", [msgspec.json.encode(asdict(header)).decode()]
     )
-    connection.execute("DETACH state; CHECKPOINT")
+    connection.execute("DETACH state")
     return Plan(path, connection, header)
 
 

@@ -38,7 +38,9 @@ def run_file() -> Iterator[RunFile]:
     with TemporaryDirectory(prefix="sync-run-") as folder:
         path = Path(folder) / "run.duckdb"
         with duckdb.connect(str(path)) as connection:
-            connection.execute(SETTINGS)
+            # Nobody needs it after a crash, nor once the run is over.
+            connection.execute(f"{SETTINGS}; SET fsync_mode = 'NONE'")
+            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             connection.execute(f"SET temp_directory = '{folder}/spill'")
             yield RunFile(path, connection)
 
@@ -59,7 +61,9 @@ def make(
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
-    summaries = decide(connection, mappings, selection.mappings, tell)
+    summaries = decide(
+        connection, mappings, selection.mappings, tell, interrupted=bool(interrupted)
+    )
     header = Header(
         version=file.VERSION,
         project=project,

@@ -1,7 +1,7 @@
 """Dataverse, NAV and Business Central as they answer, from SQLite files. Knows no runner.
 
 ``dataverse``, ``nav`` and ``business_central`` make ASGI applications: real HTTP, no cloud. They
-are reached in the same process through httpx's ASGI transport, or over loopback with ``serve``.
+are reached in the same process through httpx's ASGI transport, or over loopback with ``serve.serve``.
 """
 
 from runner.sandbox.business_central.server import PATH as BUSINESS_CENTRAL_PATH
@@ -19,7 +19,6 @@ from runner.sandbox.dataverse.server import app as dataverse
 from runner.sandbox.nav.server import PASSWORD, USER
 from runner.sandbox.nav.server import PATH as NAV_PATH
 from runner.sandbox.nav.server import app as nav
-from runner.sandbox.serve import serve
 
 __all__ = [
     "APPLICATION",
@@ -36,5 +35,4 @@ __all__ = [
     "business_central",
     "dataverse",
     "nav",
-    "serve",
 ]

@@ -51,6 +51,7 @@ def _fields(system: str, entity: EntityType) -> Schema:
         "description": f"A field of {entity.name}",
     }
     one = {"type": "string", "enum": [*entity.fields]}
+    several = {"anyOf": [one, {"type": "array", "items": one}]}
     return {
         "if": {
             "required": [system],
@@ -60,8 +61,9 @@ def _fields(system: str, entity: EntityType) -> Schema:
         },
         "then": {
             "properties": {
-                system: {"properties": {"key": one, "label": one, "one_per": one}},
-                "fields": {"items": {"properties": {system: fields}}},
+                system: {"properties": {"key": several, "label": one, "one_per": one}},
+                # What is optional may be missing here, and stand on somebody else's page.
+                "fields": {"items": {"if": _OPTIONAL, "else": {"properties": {system: fields}}}},
                 "defaults": {
                     "properties": {
                         system: {
@@ -75,6 +77,9 @@ def _fields(system: str, entity: EntityType) -> Schema:
             }
         },
     }
+
+
+_OPTIONAL: Schema = {"required": ["optional"], "properties": {"optional": {"const": True}}}
 
 
 def _described(entity: EntityType) -> Schema:

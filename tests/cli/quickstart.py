@@ -35,7 +35,7 @@ class Quickstart:
         return told
 
     def actions(self, mapping: str, *kinds: str) -> list[dict[str, Any]]:
-        (found,) = [m for m in self.plan()["mappings"] if m["mapping"] == mapping]
+        (found,) = self.plan(mapping)["mappings"]
         return [a for a in found["actions"] if not kinds or a["action"] in kinds]
 
     def crm(self, method: str, path: str, body: Any = None, **headers: str) -> Any:

@@ -28,43 +28,57 @@ def test_what_is_right_is_valid_on_line_and_off(tmp_path: Path) -> None:
     for words in (["validate"], ["validate", "--online"]):
         result = made.run(*words)
         assert result.exit_code == 0
-        assert "4 mappings are valid, in this order: currencies, salespeople," in result.stdout
+        assert "20 mappings are valid, in this order: currencies, local-currency," in result.stdout
     assert "nav keeps less than crm may send: Name 50 of 160" in result.stderr
     assert not (made.folder / ".sync-run" / "state.duckdb").exists()
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("mapping", "old", "new", "told"),
     [
         (
-            "entity: Customer,",
-            "entity: Custmer,",
-            "nav has no entity 'Custmer'",
+            "opportunities",
+            "entity: Opportunity,",
+            "entity: Oportunity,",
+            "nav has no entity 'Oportunity'",
         ),
-        ("nav: Fax_No,", "nav: Fax_Nr,", "Customer has no field 'Fax_Nr' — did you mean 'Fax_No'?"),
-        ("constant: 3,", "constant: 99,", "'customertypecode' has no option 99 — there are 1 Comp"),
         (
+            "customers",
+            "nav: Fax_No,",
+            "nav: Fax_Nr,",
+            "Customer has no field 'Fax_Nr' — did you mean 'Fax_No'?",
+        ),
+        (
+            "customers",
+            "constant: 3,",
+            "constant: 99,",
+            "'customertypecode' has no option 99 — there are 1 Comp",
+        ),
+        (
+            "customers",
             "crm: telephone1}",
             "crm: createdon, direction: nav -> crm}",
             "'createdon' is read-only",
         ),
     ],
 )
-def test_on_line_the_systems_have_a_word(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_on_line_the_systems_have_a_word(
+    tmp_path: Path, mapping: str, old: str, new: str, told: str
+) -> None:
     made = quickstart(tmp_path)
-    changed(tmp_path, "customers", old, new)
+    changed(tmp_path, mapping, old, new)
     assert made.run("validate").exit_code == 0
     result = made.run("validate", "--online")
     assert result.exit_code == ExitCode.UNUSABLE
-    assert "error: ../../mappings/nav-sales/customers.yaml:" in result.stderr
+    assert f"error: ../../mappings/nav-sales/{mapping}.yaml:" in result.stderr
     assert told in result.stderr
 
 
 def test_a_required_field_that_nothing_sets_is_noted(tmp_path: Path) -> None:
     made = quickstart(tmp_path)
-    changed(tmp_path, "currencies", "exchangerate: 1 #", "#")
+    changed(tmp_path, "currencies", "    currencyprecision: 2\n", "")
     result = made.run("validate", "--online")
-    assert "crm wants a 'exchangerate' of every new transactioncurrencies" in result.stderr
+    assert "crm wants a 'currencyprecision' of every new transactioncurrencies" in result.stderr
 
 
 def test_the_schema_of_a_project_knows_the_systems_names(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from runner.errors import ConfigError
 from runner.model import UpdateConflict
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from runner.model import Mapping
 
 SYNC = """systems:
@@ -117,7 +116,9 @@ def test_the_standard_mappings_are_extended_where_they_are(tmp_path: Path) -> No
     sync = SYNC + "mappings: [standard:nav-sales, mappings]\n"
     mine = "extends: customers\nfields:\n  - {nav: Fax_No, remove: true}\n"
     mappings = {m.name: m for m in load(project(tmp_path, sync=sync, mine=mine)).mappings}
-    assert set(mappings) == {"salespeople", "currencies", "customers", "contacts"}
+    standard = Path(__file__).parents[2] / "mappings" / "nav-sales"
+    files = {file.stem for file in standard.glob("*.yaml") if ".test" not in file.name}
+    assert set(mappings) == files >= {"salespeople", "currencies", "customers", "contacts"}
     assert "Fax_No fax" not in ends(mappings["customers"])
 
 

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import run, sandbox
+from runner.cli.wiring import records_of
 from runner.config import load
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.secret import Secret
 from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
+from runner.connectors.records import Records
 from runner.errors import RunnerError
-from runner.model import Selection
+from runner.model import RECORDS, Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
@@ -37,9 +39,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from runner.connectors.protocol import Connector
+    from runner.model import Project
 
-CHOSEN = ("currencies", "salespeople", "customers")
-"""Half of the quickstart: what comes with each write is the same for the other half."""
+CHOSEN = ("currencies", "local-currency", "salespeople", "customers")
+"""A part of the quickstart: what comes with each write is the same for the rest."""
 PATIENCE = 12
 """Applies after which it should have come to its end."""
 CLIENT = """
@@ -86,9 +89,10 @@ def _apps(made: Quickstart) -> dict[str, ASGIApp]:
     }
 
 
-def _connectors(port: int) -> dict[str, Connector]:
+def _connectors(project: Project, port: int) -> dict[str, Connector]:
     here = f"http://127.0.0.1:{port}"
     return {
+        RECORDS: Records(records_of(project)),
         "nav": Nav(
             "nav",
             f"{here}/nav{sandbox.NAV_PATH}",
@@ -108,7 +112,7 @@ def _connectors(port: int) -> dict[str, Connector]:
 async def applied(made: Quickstart, port: int) -> tuple[int, int]:
     """Apply once, as the command does; tell how many changes were planned, how many errors."""
     project = load(made.folder, environment="")
-    connectors = _connectors(port)
+    connectors = _connectors(project, port)
     try:
         with held(project.state, "apply") as store, run_file() as file:
             session = run.Session(

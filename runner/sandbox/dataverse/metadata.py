@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,10 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """One table. ``states`` holds the pairs of statecode and statuscode that go together."""
+    """One table. ``states`` holds the pairs of statecode and statuscode that go together.
+
+    ``properties`` are the columns by the names under which they are read.
+    """
 
     logical: str
     set: str
@@ -68,11 +71,11 @@ class Entity:
     label: str
     states: tuple[tuple[int, int], ...]
     attributes: Mapping[str, Attribute]
+    properties: Mapping[str, Attribute] = field(init=False, repr=False, compare=False)
 
-    @property
-    def properties(self) -> Mapping[str, Attribute]:
-        """The columns by the names under which they are read."""
-        return {attribute.property: attribute for attribute in self.attributes.values()}
+    def __post_init__(self) -> None:
+        found = {attribute.property: attribute for attribute in self.attributes.values()}
+        object.__setattr__(self, "properties", found)
 
     def navigation(self, name: str) -> tuple[Attribute, str] | None:
         """Find a lookup by its navigation property; names are case-sensitive."""

@@ -216,20 +216,19 @@ def _fields(
             name = f"{side.value} {field.id}"
             held = values.as_text(f"b.{dialect.name(name)}", field.kind(side))
             columns.append(held if name in fitting else "NULL")
-        columns.append(f"coalesce(j.\"#d{field.number}\", '')")
     tables = mapping.tables
     base = f"LEFT JOIN {tables.state_base} b ON b.left_key = $left" if fitting else ""
     rows = connection.execute(
         f"""SELECT {", ".join(columns)} FROM (SELECT 1)
         LEFT JOIN {tables.snapshot(Side.LEFT)} l ON l."#key" = $left
         LEFT JOIN {tables.snapshot(Side.RIGHT)} r ON r."#key" = $right
-        LEFT JOIN {tables.judged} j ON j.left_key = $left AND j.right_key = $right
         {base}""",
         {"left": keys[Side.LEFT], "right": keys[Side.RIGHT]},
     ).fetchall()
     cells: list[Any] = list(rows[0])
+    verdicts = _verdicts(connection, mapping, keys)
     for n, field in enumerate(mapping.fields):
-        left, right, left_base, right_base, verdict = cells[5 * n : 5 * n + 5]
+        left, right, left_base, right_base = cells[4 * n : 4 * n + 4]
         yield FieldNow(
             id=field.id,
             rule=field.rule,
@@ -237,8 +236,28 @@ def _fields(
             right_value=right,
             left_base=left_base,
             right_base=right_base,
-            verdict=verdict,
+            verdict=verdicts.get(field.id, ""),
         )
+
+
+def _verdicts(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    keys: Mapping[Side, str | None],
+) -> dict[str, str]:
+    """Read how the fields of a pair were judged, by their ids; those that moved alone."""
+    judged = f"{mapping.name}.judged"
+    # A run makes no table that would stay empty.
+    if not connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [judged]
+    ).fetchall():
+        return {}
+    rows = connection.execute(
+        f"""SELECT f."id", f.verdict FROM (SELECT unnest(fields) AS f
+        FROM {mapping.tables.judged} WHERE left_key = $left AND right_key = $right)""",
+        {"left": keys[Side.LEFT], "right": keys[Side.RIGHT]},
+    ).fetchall()
+    return dict(rows)
 
 
 def _actions(

@@ -20,9 +20,9 @@ from runner.cli import (
     report,
     review,
     serve,
+    ui,
     walk,
 )
-from runner.cli.ui import ui
 
 app = typer.Typer(
     name="sync-run",
@@ -77,7 +77,7 @@ app.command()(couple.uncouple)
 app.add_typer(couplings.app, name="couplings")
 app.command()(report.report)
 app.command()(graph.graph)
-app.command()(ui)
+app.command()(ui.ui)
 app.command()(reasons.explain)
 app.command()(reasons.why)
 app.command()(project.schema)

@@ -102,6 +102,12 @@ class SystemUnavailableError(RunnerError):
         self.system, self.status, self.code = system, status, code
 
 
+class StoppedError(RunnerError):
+    """Somebody asked to end before all was done; what was begun is finished and kept."""
+
+    lesson = "SR103"
+
+
 class StateHeldError(RunnerError):
     """Another runner holds the state."""
 

@@ -45,3 +45,4 @@ class WritesDone:
 
 Event = RowsRead | MappingPlanned | Recovered | WritesDone
 Tell = Callable[[Event], None]
+"""Who is told may raise ``StoppedError``: then no further window of writes is begun."""

@@ -7,6 +7,7 @@ The two systems of a mapping are its *left* and its *right*, in the order in whi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -488,13 +489,43 @@ class BaseColumn:
     fingerprint: str
 
 
+class Mode(StrEnum):
+    """How much a scheduled run reads."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Mappings that run by themselves, and when: ``every`` so often, or by ``cron`` in ``zone``.
+
+    ``mappings`` stand in the order of their dependencies. A run that cannot come to its end is
+    tried ``attempts`` times in all, ``backoff`` apart. After a run that changed nothing the job
+    rests for ``quiet``; of no length: it never rests.
+    """
+
+    name: str
+    every: timedelta | None = None
+    cron: str = ""
+    zone: str = "UTC"
+    mappings: tuple[str, ...]
+    mode: Mode = Mode.FULL
+    attempts: int = 10
+    backoff: timedelta = timedelta(seconds=30)
+    quiet: timedelta = timedelta()
+    enabled: bool = True
+    at: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A folder with ``sync.yaml`` and mappings, as one value.
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files. ``notes`` are what an author may not have meant.
+    whatever the order of their files. ``jobs`` stand in the order of the file. ``notes`` are what
+    an author may not have meant.
     """
 
     name: str
@@ -503,6 +534,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    jobs: tuple[Job, ...] = ()
     notes: tuple[Problem, ...] = ()
 
     @property

@@ -13,7 +13,9 @@ from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import duckdb
 
     from runner.apply import Failure, Progress
     from runner.compile import CompiledMapping
@@ -23,16 +25,22 @@ if TYPE_CHECKING:
     from runner.state import Store
     from runner.wire import EntityType
 
+    Ended = Callable[[duckdb.DuckDBPyConnection, "Report"], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A project with its systems connected, its mappings compiled and its state held."""
+    """A project with its systems connected, its mappings compiled and its state held.
+
+    ``ended`` is called in the very transaction that ends a run.
+    """
 
     project: Project
     connectors: Mapping[str, Connector]
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    ended: Ended = lambda _, __: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +132,13 @@ async def carry_out(session: Session, made: plan.Plan) -> Report:
             session.tell,
         )
         report = _report(run, header, progress)
-        runs.end(state, run, report.counters, report.exit_code)
+        runs.end(
+            state,
+            run,
+            report.counters,
+            report.exit_code,
+            also=lambda: session.ended(state, report),
+        )
         plan.detach(state)
     return report
 

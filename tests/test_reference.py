@@ -75,6 +75,8 @@ def of_sync() -> Iterator[tuple[str, str, str]]:
     yield from (("system", name, text) for name, text in examples(system))
     defaults = SYNC["properties"]["defaults"]["properties"]
     yield from (("defaults", name, text) for name, text in examples(defaults))
+    job = SYNC["$defs"]["job"]["properties"]
+    yield from (("job", name, text) for name, text in examples(job))
 
 
 def project(folder: Path, text: str) -> Project:

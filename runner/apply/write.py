@@ -18,7 +18,7 @@ import pyarrow as pa
 from runner.apply.find import awaited, find, follow
 from runner.apply.resolve import given, pending, pendings_of, values
 from runner.apply.settle import Settled, settle, settle_local
-from runner.errors import SystemUnavailableError
+from runner.errors import StoppedError, SystemUnavailableError
 from runner.events import WritesDone
 from runner.model import Side
 from runner.plan import Kind, read
@@ -91,8 +91,8 @@ async def carry_out(
 
     ``chosen`` names the plan's mappings; ``mappings`` are all that lookups may lead to.
 
-    A system that went away stops the run: what was not sent is not counted, and a next run takes
-    it up. Everything that was answered is kept.
+    A system that went away stops the run, and so does who is told between two windows: what was
+    not sent is not counted, and a next run takes it up. Everything that was answered is kept.
     """
     progress = Progress()
     planned = [mapping for mapping in mappings if mapping.name in chosen]
@@ -108,7 +108,7 @@ async def carry_out(
         # What others point to goes last.
         for writer in reversed(writers):
             await writer.carry_out(Kind.DELETE, tell)
-    except SystemUnavailableError as error:
+    except (SystemUnavailableError, StoppedError) as error:
         progress.stopped = str(error)
     return progress
 

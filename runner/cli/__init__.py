@@ -19,6 +19,7 @@ from runner.cli import (
     reasons,
     report,
     review,
+    schedule,
     serve,
     ui,
     walk,
@@ -71,6 +72,7 @@ app.command()(walk.validate)
 app.command("test")(cases.play)
 app.command()(walk.plan)
 app.command()(walk.apply)
+app.command()(schedule.schedule)
 app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)

@@ -94,10 +94,14 @@ def _leaves(group: BaseException) -> Iterator[BaseException]:
 
 
 def _fault(error: BaseException) -> NoReturn:
+    say(f"error: {fault(error)}")
+    raise typer.Exit(ExitCode.FAULT) from error
+
+
+def fault(error: BaseException) -> str:
     """Say that this is our fault, and keep the details where they can be sent in."""
     details = "".join(traceback.format_exception(error))
     handle, name = tempfile.mkstemp(prefix="sync-run-fault-", suffix=".log")
     with os.fdopen(handle, "w") as log:
         log.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
-    say(f"error: a fault in sync-run itself; the details are in {Path(name)}")
-    raise typer.Exit(ExitCode.FAULT) from error
+    return f"a fault in sync-run itself; the details are in {Path(name)}"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from runner.views.actions import Screen
     from runner.views.document import Document
 
+_STDOUT = Path("-")
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -40,6 +42,7 @@ class PlanOptions:
 
     out: Path | None
     html: Path | None
+    markdown: Path | None
     as_json: bool
     screen: Screen
     detailed: bool
@@ -108,6 +111,12 @@ def plan(  # noqa: PLR0913 - one for each option
     html: Annotated[
         Path | None, typer.Option(help="Write it as a page for a browser, with search and filter.")
     ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a summary for a pull request; `-`: instead of the plan."
+        ),
+    ] = None,
     as_json: Json = False,
     full: Full = False,
     explain: Annotated[
@@ -126,8 +135,8 @@ def plan(  # noqa: PLR0913 - one for each option
     sync-run plan customers --record 10000
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
-    sync-run plan --out monday.plan
     sync-run plan --html monday.html
+    sync-run plan --out monday.plan --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
@@ -143,9 +152,12 @@ def plan(  # noqa: PLR0913 - one for each option
         if explain:
             asyncio.run(_explain(project, chosen))
             return
+        if markdown == _STDOUT and as_json:
+            raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
         options = PlanOptions(
             out=out,
             html=html,
+            markdown=markdown,
             as_json=as_json,
             screen=screen(context, full=full),
             detailed=detailed_exitcode,
@@ -176,7 +188,8 @@ def apply(  # noqa: PLR0913 - one for each option
     r"""Make both systems the same.
 
     It plans, shows the plan, asks (on a terminal, unless --yes), and does exactly that. Where
-    nobody is asked, only what is to be looked at is shown.
+    nobody is asked, only what is to be looked at is shown: in a pipeline, apply the plan that
+    somebody has seen and saved.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
 
@@ -231,10 +244,13 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
             made = await make_plan(opened, file, chosen)
             if options.out:
                 made.save(options.out)
-            told = _document(made, options)
-            typer.echo(
-                document.encoded(told) if options.as_json else text.plan(told, options.screen)
-            )
+            if options.markdown:
+                _summarize(made, options.markdown)
+            if options.markdown != _STDOUT:
+                told = _document(made, options)
+                typer.echo(
+                    document.encoded(told) if options.as_json else text.plan(told, options.screen)
+                )
             if options.html:
                 write(project, made, opened.store, options.html)
                 say(f"Written to {options.html}.")
@@ -294,6 +310,22 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     elif changes:
         typer.echo(f"\n{text.report(told, options.screen)}")
     return report.exit_code
+
+
+def _summarize(made: Plan, target: Path) -> None:
+    """Write what a comment on a pull request may hold."""
+    from runner.views import document
+    from runner.views.markdown import SHOWN as IN_A_COMMENT
+    from runner.views.markdown import markdown
+
+    told = markdown(document.of_plan(made, limit=IN_A_COMMENT))
+    if target == _STDOUT:
+        typer.echo(told, nl=False)
+        return
+    try:
+        target.write_text(told, encoding="utf-8")
+    except OSError as error:
+        raise RunnerError(f"{target} cannot be written: {error.strerror}") from error
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:

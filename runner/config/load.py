@@ -13,6 +13,7 @@ from runner import shipped
 from runner.config.bind import Binder
 from runner.config.check import check, side_without
 from runner.config.compose import composed, laid_on, unused
+from runner.config.jobs import jobs_of
 from runner.config.order import ordered
 from runner.config.read import Document, read
 from runner.config.systems import TABLES, systems_of
@@ -44,12 +45,15 @@ def load(start: Path, *, environment: str = "") -> Project:
         raise ConfigError(problems)
     systems = tuple(systems_of(root, document, problems))
     notes: list[Problem] = []
-    names = tuple(system.name for system in systems)
-    mappings = tuple(_mappings(root, document, environment, names, problems, notes))
+    sides = tuple(system.name for system in systems)
+    mappings = tuple(_mappings(root, document, environment, sides, problems, notes))
     problems += _key_problems(systems, mappings)
     if any(mapping.records for mapping in mappings):
         systems += (System(name=RECORDS, connector=RECORDS, url="", at=document.at(())),)
     in_order = ordered(mappings, problems)
+    # Where a mapping is missing because it is wrong, jobs that name it are not.
+    names = None if problems else tuple(mapping.name for mapping in in_order)
+    jobs = tuple(jobs_of(document, names, problems))
     if problems:
         raise ConfigError(problems)
     return Project(
@@ -59,6 +63,7 @@ def load(start: Path, *, environment: str = "") -> Project:
         systems=systems,
         state=root / _state(document, environment),
         mappings=in_order,
+        jobs=jobs,
         notes=tuple(sorted(notes)),
     )
 
@@ -73,9 +78,12 @@ def _state(document: Document, environment: str) -> Path:
 
 
 def digest(project: Project) -> str:
-    """Return the SHA-256 of what a project means: places, comments and layout do not count."""
+    """Return the SHA-256 of what a project means: places, comments and layout do not count.
+
+    Nor does when it runs.
+    """
     meaning = asdict(project)
-    for key in ("name", "root", "state", "environment", "notes"):
+    for key in ("name", "root", "state", "environment", "jobs", "notes"):
         del meaning[key]
     told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -1,7 +1,8 @@
 """Dataverse, NAV and Business Central as they answer, from SQLite files. Knows no runner.
 
 ``dataverse``, ``nav`` and ``business_central`` make ASGI applications: real HTTP, no cloud. They
-are reached in the same process through httpx's ASGI transport, or over loopback with ``serve.serve``.
+are reached in the same process through httpx's ASGI transport, or over loopback by
+``serve.serve``.
 """
 
 from runner.sandbox.business_central.server import PATH as BUSINESS_CENTRAL_PATH

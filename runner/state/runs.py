@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import duckdb
 
@@ -46,8 +46,10 @@ def end(
     run: int,
     counters: Mapping[str, Mapping[str, int]],
     exit_code: int,
+    *,
+    also: Callable[[], None] = lambda: None,
 ) -> None:
-    """End a run: how it ended, and its counters by mapping."""
+    """End a run: how it ended, and its counters by mapping; ``also`` joins the transaction."""
     connection.execute("BEGIN")
     for mapping, counted in counters.items():
         for counter, n in counted.items():
@@ -58,4 +60,5 @@ def end(
         "UPDATE state.main.run SET ended = current_localtimestamp(), exit_code = ? WHERE id = ?",
         [exit_code, run],
     )
+    also()
     connection.execute("COMMIT")

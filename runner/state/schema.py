@@ -32,12 +32,21 @@ MIGRATIONS: tuple[str, ...] = (
         left_key VARCHAR, right_key VARCHAR, "key" VARCHAR, etag VARCHAR, fields VARCHAR NOT NULL,
         intended TIMESTAMP NOT NULL, outcome VARCHAR, message VARCHAR, settled TIMESTAMP);
     """,
+    """
+    CREATE TABLE turn (
+        id BIGINT PRIMARY KEY, job VARCHAR NOT NULL, due TIMESTAMP NOT NULL,
+        begun TIMESTAMP NOT NULL, ended TIMESTAMP, attempt INTEGER NOT NULL,
+        missed INTEGER NOT NULL, outcome VARCHAR NOT NULL, run BIGINT NOT NULL,
+        changes BIGINT NOT NULL, failed BIGINT NOT NULL, message VARCHAR NOT NULL,
+        exit_code INTEGER NOT NULL);
+    """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.
 
 ``coupling`` holds the pairs of keys and, for each side, the hash of its base (NULL: never
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
-when the pair was last synchronized. ``journal`` is the write-ahead record: a row without
+when the pair was last synchronized. ``turn`` holds what the scheduler did (``state.turns.Turn``).
+``journal`` is the write-ahead record: a row without
 ``outcome`` was intended, and perhaps sent.
 """
 

@@ -11,6 +11,7 @@ from runner.views.drawing import (
     LONGEST,
     Paint,
     breadth,
+    cut,
     padded,
     plural,
     printable,
@@ -38,6 +39,7 @@ FINDINGS = frozenset({"drift", "conflict", "error"})
 _COMMAND = re.compile(r"(.*?):? `(sync-run [^`]+)`$")
 _WHOLE = 1_000_000
 """Columns that every value fits in."""
+_VALUES = frozenset({"old", "new", "left_value", "right_value", "left_base", "right_base"})
 _INDENT, _DEEPER = " " * 6, " " * 10
 
 
@@ -111,6 +113,24 @@ def _group(
     for text in said:
         lines += remark(text, _INDENT, screen)
     return lines
+
+
+def action_lines(action: Document, paint: Paint) -> list[str]:
+    """Draw one action by itself: all of its fields, with values cut where they are very long."""
+    screen = Screen(paint=paint, full=True)
+    symbol, code = SYMBOLS[action["action"]]
+    where = f" in {action['system']}" if action["system"] else ""
+    fields = [
+        {
+            name: cut(value, LONGEST) if name in _VALUES and value is not None else value
+            for name, value in change.items()
+        }
+        for change in action["fields"]
+    ]
+    shown = {**action, "fields": fields}
+    head, *lines = _action(shown, _names(action, screen), [], screen)
+    first = f"  {paint(symbol, code)} {action['action']}{where}  {head.strip()}"
+    return [first, *(line[len(_DEEPER) - len(_INDENT) :] for line in lines)]
 
 
 def _said_of_all(actions: list[Document]) -> list[str]:

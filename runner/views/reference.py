@@ -27,6 +27,8 @@ def _of_sync(schema: Schema) -> Iterator[str]:
     yield _section("A system", system["description"], system["properties"], schema)
     defaults = schema["properties"]["defaults"]
     yield _section("Defaults", defaults["description"], defaults["properties"], schema)
+    job = schema["$defs"]["job"]
+    yield _section("A job", job["description"], job["properties"], schema)
 
 
 def _of_mappings(schema: Schema) -> Iterator[str]:

@@ -35,7 +35,7 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
     if about_what := about(document["selection"]):
         blocks.insert(0, "\n".join(wrapped(about_what, screen.width)))
     if document["interrupted"]:
-        blocks.append(_interrupted(document["interrupted"], screen))
+        blocks.append("\n".join(wrapped(interrupted(document["interrupted"]), screen.width)))
     if len(document["mappings"]) > 1 and any(m["counts"] for m in document["mappings"]):
         blocks.append(_summary(document["mappings"], screen))
     details = [
@@ -189,9 +189,9 @@ def _mapping(mapping: Document, document: Document, screen: Screen, *, findings_
     return "\n".join([*lines, *drawn])
 
 
-def _interrupted(n: int, screen: Screen) -> str:
-    said = (
+def interrupted(n: int) -> str:
+    """Say that writes of an earlier run are in doubt."""
+    return (
         f"An earlier run was interrupted: the outcome of {plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first."
     )
-    return "\n".join(wrapped(said, screen.width))

@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 
-_SERIES = {"customers": ("C", 5, 10), "contacts": ("CT", 6, 1), "items": ("1", 3, 1)}
+_SERIES = {
+    "customers": ("C", 5, 10),
+    "contacts": ("CT", 6, 1),
+    "items": ("1", 3, 1),
+    "vendors": ("V", 5, 10),
+}
 """Number series by entity: prefix, digits, step."""
 
 _BY_CODE = {
     ("customers", "salespersonCode"): "salespeoplePurchasers",
     ("customers", "currencyCode"): "currencies",
     ("items", "baseUnitOfMeasureCode"): "unitsOfMeasure",
+    ("vendors", "currencyCode"): "currencies",
 }
 _BY_ID = {
     ("customers", "currencyId"): ("currencies", "currencyCode"),
+    ("customers", "paymentTermsId"): ("paymentTerms", "paymentTermsCode"),
+    ("customers", "shipmentMethodId"): ("shipmentMethods", "shipmentMethodCode"),
+    ("vendors", "currencyId"): ("currencies", "currencyCode"),
+    ("vendors", "paymentTermsId"): ("paymentTerms", "paymentTermsCode"),
     ("items", "baseUnitOfMeasureId"): ("unitsOfMeasure", "baseUnitOfMeasureCode"),
 }
-"""Fields that name another record; ids stand for codes, which are what is kept."""
+"""Fields that name another record; ids stand for codes, which are what is kept, shown or not."""
 
 
 def values(
@@ -136,7 +146,7 @@ def shown(store: Store, entity: Entity, row: Row, manners: BusinessCentralManner
         if owner == entity.name:
             found = by_natural(store, entities()[other], row.body.get(code, ""))
             told[name] = found.key if found else ZERO
-    if entity.name == "customers" and not told["currencyCode"]:
+    if entity.name in ("customers", "vendors") and not told["currencyCode"]:
         told["currencyCode"] = manners.local_currency
     return told
 

@@ -1,0 +1,1 @@
+"""What runs by itself: which job is due when, decided purely; and the loop that runs it."""

@@ -1,0 +1,199 @@
+"""One turn: the state held, what is due decided, the walk walked, its end recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from runner import run
+from runner.errors import ExitCode, RunnerError, StoppedError
+from runner.model import Selection
+from runner.plan import run_file
+from runner.schedule.due import Due, counted, next_up
+from runner.state import held, turns
+from runner.state.turns import Outcome, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    import duckdb
+
+    from runner.connectors.protocol import Connector
+    from runner.events import Event, Tell
+    from runner.model import Job, Project
+    from runner.plan import Plan, RunFile
+    from runner.schedule.bell import Bell
+    from runner.state import Store
+
+
+class Clock(Protocol):
+    """What time it is, and waiting."""
+
+    def now(self) -> datetime:
+        """Return the time, UTC. It may be set, forwards and backwards, at any moment."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long, or less."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What turns need of the world.
+
+    ``connect`` opens the systems of a project; ``tell`` hears what a run does, ``begun`` of each
+    turn when it begins; ``fault`` keeps the details of a fault of ours and says where.
+    """
+
+    connect: Callable[[Project], AbstractAsyncContextManager[Mapping[str, Connector]]]
+    clock: Clock
+    tell: Tell
+    begun: Callable[[Turn, Job], None]
+    fault: Callable[[Exception], str]
+    bell: Bell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The turn that was taken (``None``: none was due), and what is due next."""
+
+    turn: Turn | None = None
+    due: Due | None
+
+
+async def take(project: Project, jobs: Sequence[Job], world: World, *, ready: str = "") -> Taken:
+    """Take the next turn of these jobs, if one is due.
+
+    ``ready`` names a job that is to run now, whatever its times. What is due is decided while the
+    state is held: a second scheduler, or one that died, changes nothing.
+
+    Raises:
+        StateHeldError: another runner holds the state.
+        StateUnusableError: it cannot be read or written.
+
+    """
+    with held(project.state, "schedule") as store:
+        now = world.clock.now()
+        with store.opened() as state:
+            last = turns.last(state)
+            for start in counted(jobs, last, now):
+                last = {**last, start.job: turns.begin(state, start)}
+            called = [Due(job=job, at=now, due=now) for job in jobs if job.name == ready]
+            due = next(iter(called), None) or next_up(jobs, last, now)
+            if due is None or due.at > now:
+                return Taken(due=due)
+            _bury(state, last[due.job.name], now)
+            turn = turns.begin(state, _turn(due, now))
+            turns.forget(state, now)
+        world.begun(turn, due.job)
+        turn = await _walked(project, due.job, store, turn, world)
+        return Taken(turn=turn, due=next_up(jobs, {**last, turn.job: turn}, world.clock.now()))
+
+
+def _bury(state: duckdb.DuckDBPyConnection, last: Turn, now: datetime) -> None:
+    """End a turn whose process is dead: nobody else can hold the state now."""
+    if last.outcome is Outcome.RUNNING:
+        died = replace(last, ended=now, outcome=Outcome.FAILED, message="it was interrupted")
+        turns.end(state, died)
+
+
+def _turn(due: Due, now: datetime) -> Turn:
+    return Turn(
+        job=due.job.name,
+        due=due.due,
+        begun=now,
+        attempt=due.attempt,
+        missed=due.missed,
+        outcome=Outcome.RUNNING,
+    )
+
+
+async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: World) -> Turn:
+    """Plan and apply as ``sync-run apply`` does; whatever happens, record how it ended."""
+    recorded: list[Turn] = []
+
+    def ended(state: duckdb.DuckDBPyConnection, report: run.Report) -> None:
+        recorded.append(_ended(job, turn, report, world))
+        turns.end(state, recorded[-1])
+
+    def tell(event: Event) -> None:
+        world.tell(event)
+        if world.bell.stopping:
+            raise StoppedError("it was asked to end")
+
+    try:
+        async with world.connect(project) as connectors:
+            session = run.Session(
+                project=project,
+                connectors=connectors,
+                mappings=await world.bell.unless_stopped(run.compiled(project, connectors)),
+                store=store,
+                tell=tell,
+                ended=ended,
+            )
+            with run_file() as file:
+                made = await world.bell.unless_stopped(_planned(session, file, job))
+                if not run.nothing_to_do(made):
+                    await run.carry_out(session, made)
+                    return recorded[-1]
+                told = _ended(job, turn, run.found(made.header), world)
+    except Exception as error:  # noqa: BLE001 - one turn that fails must not end the others
+        told = _failed(job, turn, error, world)
+    with store.opened() as state:
+        turns.end(state, told)
+    return told
+
+
+async def _planned(session: run.Session, file: RunFile, job: Job) -> Plan:
+    # Every run reads both sides whole so far: `job.mode` is for what comes to read less.
+    await run.settle_interrupted(session)
+    return await run.make_plan(session, file, Selection(mappings=job.mappings))
+
+
+def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:
+    total = {
+        name: sum(counted[name] for counted in report.counters.values())
+        for name in ("inserted", "modified", "deleted", "coupled", "uncoupled", "failed")
+    }
+    return replace(
+        turn,
+        ended=world.clock.now(),
+        outcome=_outcome(job, turn, world) if report.stopped else Outcome.DONE,
+        run=report.run,
+        failed=total.pop("failed"),
+        changes=sum(total.values()),
+        message=report.stopped,
+        exit_code=report.exit_code,
+    )
+
+
+def _failed(job: Job, turn: Turn, error: Exception, world: World) -> Turn:
+    known = _told(error)
+    outcome = _outcome(job, turn, world)
+    if known is not None and known.exit_code is ExitCode.STOPPED:
+        # What a person must look at is not helped by trying again.
+        outcome = Outcome.GIVEN_UP
+    return replace(
+        turn,
+        ended=world.clock.now(),
+        outcome=outcome,
+        message=world.fault(error) if known is None else str(known),
+        exit_code=ExitCode.FAULT if known is None else known.exit_code,
+    )
+
+
+def _outcome(job: Job, turn: Turn, world: World) -> Outcome:
+    if world.bell.stopping:
+        return Outcome.STOPPED
+    return Outcome.FAILED if turn.attempt < job.attempts else Outcome.GIVEN_UP
+
+
+def _told(error: BaseException) -> RunnerError | None:
+    """Return what a user can meet; tasks that ran side by side fail together."""
+    if isinstance(error, RunnerError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((told for e in inner if (told := _told(e))), None)

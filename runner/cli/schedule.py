@@ -72,9 +72,9 @@ def schedule(
 ) -> None:
     r"""Run the jobs of sync.yaml at their times.
 
-    Until it is told to end, one at a time; what was missed runs once. SIGTERM or Ctrl-C ends it after the writes in
-    progress, a second one at once. What is due stands in the state: starting it again loses
-    nothing and doubles nothing.
+    Until it is told to end, one at a time; what was missed runs once. SIGTERM or Ctrl-C ends it
+    after the writes in progress, a second one at once. What is due stands in the state: starting
+    it again loses nothing and doubles nothing.
 
     \b
     sync-run schedule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runner.views.actions import ARROWS, remark
+from runner.views.actions import ARROWS, SYMBOLS, remark
 from runner.views.drawing import breadth, padded, plural, printable, quoted, short_key, wrapped
 
 if TYPE_CHECKING:
@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from runner.views.actions import Screen
 
 Document = dict[str, Any]
-_VERDICTS = {
-    "create": ("+", "32"),
-    "update": ("~", "33"),
-    "couple": ("=", "36"),
-    "uncouple": ("-", "36"),
-    "delete": ("-", "31"),
-    "drift": ("?", "35"),
-    "conflict": ("!", "31"),
-    "error": ("x", "31"),
-}
 
 
 def mapping(document: Document, screen: Screen) -> str:
@@ -125,7 +115,7 @@ def record(document: Document, screen: Screen) -> str:
         if key
     )
     label = f"  {quoted(document['label'])}" if document["label"] else ""
-    symbol, code = _VERDICTS.get(document["verdict"], ("·", "2"))
+    symbol, code = SYMBOLS.get(document["verdict"], ("·", "2"))
     lines = [f"{screen.paint(document['mapping'], '1')}  {keys}{label}"]
     verdict = screen.paint(f"{symbol} {document['verdict']}", code)
     more = f"  ({screen.command} explain {document['id']})" if document["id"] else ""

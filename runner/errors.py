@@ -120,8 +120,15 @@ class StateUnusableError(RunnerError):
     lesson = "SR301"
 
 
+class RunStoppedError(RunnerError):
+    """The state could not be written in the middle of a run: the next one goes on with it."""
+
+    lesson = "SR302"
+    exit_code = ExitCode.RECORDS_FAILED
+
+
 class GuardError(RunnerError):
-    """What was read cannot be meant: nothing was planned or written."""
+    """A plan is above a ceiling that nobody lifted: nothing was written."""
 
     lesson = "SR400"
     exit_code = ExitCode.STOPPED

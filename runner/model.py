@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,30 @@ class TooLong(StrEnum):
     TRUNCATE = "truncate"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """So many records at the most; with ``share`` so many of a hundred coupled ones."""
+
+    most: Decimal
+    share: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.most:f}%" if self.share else f"{self.most:f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """How much a run, or a mapping in it, may do before somebody has to allow it by name.
+
+    ``changes`` limits records written, ``deletes`` coupled records that are gone from a side or
+    about to be deleted. ``None``: no limit. A share never stops on ``floor`` records or fewer.
+    """
+
+    changes: Ceiling | None = None
+    deletes: Ceiling | None = Ceiling(most=Decimal(20), share=True)
+    floor: int = 10
+
+
 class When(StrEnum):
     """When a field is written."""
 
@@ -127,7 +152,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How to be let in. Each value is the name of an environment variable, never a secret.
+    """How to be let in. Each value says where a secret stands, and is none (``cli.secrets``).
 
     ``token_env`` alone is a bearer token, ``user`` with ``password_env`` is HTTP basic (for NAV
     the password is the web service access key), or Windows' own way with ``ntlm``. ``client_id``
@@ -415,6 +440,7 @@ class Mapping:
     granularity: Granularity = Granularity.FIELD
     conflict: UpdateConflict = UpdateConflict.FAIL
     deleted: DeleteConflict = DeleteConflict.FAIL
+    guards: Guards = Guards()
     at: Location
 
     def entity(self, side: Side) -> Entity:
@@ -524,8 +550,8 @@ class Project:
 
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
-    whatever the order of their files. ``jobs`` stand in the order of the file. ``notes`` are what
-    an author may not have meant.
+    whatever the order of their files. ``guards`` hold for a run as a whole. ``jobs`` stand in the
+    order of the file. ``notes`` are what an author may not have meant.
     """
 
     name: str
@@ -534,6 +560,7 @@ class Project:
     systems: tuple[System, ...]
     state: Path
     mappings: tuple[Mapping, ...]
+    guards: Guards = Guards()
     jobs: tuple[Job, ...] = ()
     notes: tuple[Problem, ...] = ()
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project, narrowed
-from runner.errors import ExitCode, NoSuchRecordError
+from runner.errors import ExitCode, NoSuchRecordError, RunStoppedError, StateUnusableError
 from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import runs
+from runner.state import plans, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import duckdb
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Session:
     """A project with its systems connected, its mappings compiled and its state held.
 
-    ``ended`` is called in the very transaction that ends a run.
+    ``places`` says by name where each system is: a plan is for these and no others. ``ended`` is
+    called in the very transaction that ends a run.
     """
 
     project: Project
@@ -40,6 +42,7 @@ class Session:
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    places: Mapping[str, str] = field(default_factory=dict)
     ended: Ended = lambda _, __: None
 
 
@@ -47,7 +50,8 @@ class Session:
 class Report:
     """What an apply did: its number, counters by mapping, failures, and how it ended.
 
-    ``stopped`` says why it did not come to its end; empty where it did.
+    ``stopped`` says why it did not come to its end; empty where it did. ``earlier`` are the runs
+    that carried out the same plan before; ``run`` is 0 where they left nothing to do.
     """
 
     run: int
@@ -55,6 +59,7 @@ class Report:
     failures: Sequence[Failure]
     stopped: str
     exit_code: ExitCode
+    earlier: tuple[int, ...] = ()
 
 
 async def described(
@@ -94,10 +99,31 @@ async def make_plan(session: Session, file: plan.RunFile, selection: Selection) 
         file,
         mappings,
         selection,
-        project=session.project.name,
-        environment=session.project.environment,
-        digest=config.digest(session.project),
+        origin=_origin(session, file.connection),
+        guards=session.project.guards,
         tell=session.tell,
+    )
+
+
+async def make_undo(session: Session, file: plan.RunFile, run: int) -> plan.Plan:
+    """Read the records that a run touched, and decide what would undo it. Writes nothing.
+
+    Raises:
+        RunnerError: there is no such run, or nothing of it to undo.
+
+    """
+    session.store.attach(file.connection)
+    touched = plan.begin_undo(file.connection, session.mappings, run)
+    for part in touched:
+        for side, keys in part.keys.items():
+            connector = session.connectors[part.mapping.rule.entity(side).system]
+            await extract.by_keys(part.mapping, side, keys, connector, file.connection)
+    return plan.undo(
+        file,
+        touched,
+        run,
+        origin=_origin(session, file.connection),
+        guards=session.project.guards,
     )
 
 
@@ -108,38 +134,48 @@ async def settle_interrupted(session: Session) -> None:
             await apply.recover(state, session.mappings, session.connectors, session.tell)
 
 
-async def carry_out(session: Session, made: plan.Plan) -> Report:
-    """Do what the plan says, if it still fits.
+async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str] = ()) -> Report:
+    """Do what the plan says, if it still fits and is above no guard that ``allow`` does not name.
 
     Raises:
+        GuardError: it is above one. Nothing was written.
         StalePlanError: the configuration or the state moved on since the plan was made.
+        RunStoppedError: the state could not be written any more; the journal knows what is open.
 
     """
-    header, path = made.header, made.release()
-    with session.store.opened() as state:
-        state_id, serial = runs.identity(state)
-        header.must_fit(
-            digest=config.digest(session.project), state_id=state_id, state_serial=serial
-        )
-        plan.attach(state, path)
-        run = runs.begin(state, "apply")
-        progress = await apply.carry_out(
-            state,
-            [summary.name for summary in header.mappings],
-            session.mappings,
-            session.connectors,
-            run,
-            session.tell,
-        )
-        report = _report(run, header, progress)
-        runs.end(
-            state,
-            run,
-            report.counters,
-            report.exit_code,
-            also=lambda: session.ended(state, report),
-        )
-        plan.detach(state)
+    plan.must_be_allowed(made.header.guards, allow)
+    if nothing_to_do(made):
+        return found(made.header)
+    header, path, run = made.header, made.release(), 0
+    try:
+        with session.store.opened() as state:
+            begun = _begun(session, header, state)
+            if begun.complete:
+                return _already(header, begun)
+            plan.attach(state, path)
+            run = runs.begin(state, "undo" if header.undoes else "apply", header.id)
+            progress = await apply.carry_out(
+                state,
+                [summary.name for summary in header.mappings],
+                session.mappings,
+                session.connectors,
+                run,
+                session.tell,
+                earlier=begun.runs,
+            )
+            report = _report(run, header, progress, begun.runs)
+            runs.end(
+                state,
+                run,
+                report.counters,
+                report.exit_code,
+                also=lambda: _ended(session, state, report),
+            )
+            plan.detach(state)
+    except StateUnusableError as error:
+        if run:
+            raise RunStoppedError(str(error), hint=error.hint) from error
+        raise
     return report
 
 
@@ -175,6 +211,54 @@ def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[p
         made.connection.execute("DETACH state")
 
 
+def _ended(session: Session, state: duckdb.DuckDBPyConnection, report: Report) -> None:
+    if not report.stopped:
+        plans.complete(state, report.run)
+    session.ended(state, report)
+
+
+def done_already(session: Session, made: plan.Plan) -> Report | None:
+    """Report on a saved plan that was carried out already; ``None`` where something is left of it.
+
+    Raises:
+        StalePlanError: it does not fit any more.
+
+    """
+    with session.store.opened() as state:
+        begun = _begun(session, made.header, state)
+    return _already(made.header, begun) if begun.complete else None
+
+
+def _origin(session: Session, connection: duckdb.DuckDBPyConnection) -> plan.Origin:
+    state_id, serial = runs.identity(connection)
+    return plan.Origin(
+        project=session.project.name,
+        environment=session.project.environment,
+        systems=session.places,
+        digest=config.digest(session.project),
+        state_id=state_id,
+        state_serial=serial,
+    )
+
+
+def _begun(session: Session, header: plan.Header, state: duckdb.DuckDBPyConnection) -> plans.Begun:
+    """Hold a plan against what is there now; what it did to the state itself is no reproach."""
+    now = _origin(session, state)
+    since = header.origin.state_serial
+    begun = plans.begun(state, header.id, since=since, now=now.state_serial)
+    if begun.runs and begun.alone:
+        now = replace(now, state_serial=since)
+    if not begun.complete:
+        header.must_fit(now, at=datetime.now(UTC))
+    return begun
+
+
+def _already(header: plan.Header, begun: plans.Begun) -> Report:
+    nothing = _report(0, header, None, begun.runs)
+    counters = {name: dict.fromkeys(counted, 0) for name, counted in nothing.counters.items()}
+    return replace(nothing, counters=counters, exit_code=ExitCode(begun.exit_code))
+
+
 def nothing_to_do(made: plan.Plan) -> bool:
     """Whether a plan has neither a change nor a base to move: applying it would do nothing."""
     return not made.count(*CHANGES, Kind.CONVERGE)
@@ -185,7 +269,9 @@ def found(header: plan.Header) -> Report:
     return _report(0, header, None)
 
 
-def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
+def _report(
+    run: int, header: plan.Header, progress: Progress | None, earlier: tuple[int, ...] = ()
+) -> Report:
     counters = {
         summary.name: _counted(
             summary,
@@ -202,6 +288,7 @@ def _report(run: int, header: plan.Header, progress: Progress | None) -> Report:
         failures=progress.failures if progress else (),
         stopped=stopped,
         exit_code=ExitCode.RECORDS_FAILED if failed else ExitCode.DONE,
+        earlier=earlier,
     )
 
 

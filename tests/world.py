@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import TYPE_CHECKING, Any
 
 from runner import run
@@ -15,6 +17,7 @@ from runner.model import (
     Direction,
     Entity,
     FieldMapping,
+    Guards,
     Lookup,
     Mapping,
     MatchPair,
@@ -24,19 +27,21 @@ from runner.model import (
     Unresolved,
 )
 from runner.plan import Kind, run_file
+from runner.plan import opened as open_plan
 from runner.state import held
 from runner.views import document
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Collection, Iterable
     from pathlib import Path
 
     from runner.connectors.protocol import Connector
     from runner.errors import ExitCode
     from runner.views.document import Document
 
+USUAL = Guards()
 TO_RIGHT, TO_LEFT, BOTH = Direction.TO_RIGHT, Direction.TO_LEFT, Direction.BOTH
 
 
@@ -159,23 +164,68 @@ class World:
     shop: Fake
     desk: Fake
     mappings: tuple[Mapping, ...] = (AGENTS, CUSTOMERS)
+    guards: Guards = USUAL
+    name: str = "world"
+    environment: str = ""
+    places: dict[str, str] = field_(default_factory=dict)
 
     @property
     def project(self) -> Project:
         return Project(
-            name="world",
+            name=self.name,
             root=self.folder,
-            environment="",
+            environment=self.environment,
             systems=(system("shop"), system("desk"), system(RECORDS)),
             state=self.folder / "state.duckdb",
             mappings=self.mappings,
+            guards=self.guards,
         )
 
     def plan(self, *names: str, out: Path | None = None, **chosen: Any) -> Told:
         return asyncio.run(self._walk(names, chosen, write=False, out=out))
 
-    def apply(self, *names: str, **chosen: Any) -> Told:
-        return asyncio.run(self._walk(names, chosen, write=True))
+    def apply(self, *names: str, allow: Collection[str] = (), **chosen: Any) -> Told:
+        return asyncio.run(self._walk(names, chosen, write=True, allow=allow))
+
+    def apply_file(self, path: Path, *, allow: Collection[str] = (), key: bytes = b"") -> Told:
+        return asyncio.run(self._carry_out(path, allow, key))
+
+    async def _carry_out(self, path: Path, allow: Collection[str], key: bytes) -> Told:
+        async with self.session() as session:
+            made = open_plan(path, key=key)
+            try:
+                told = document.of_plan(made)
+                return _told(told, await run.carry_out(session, made, allow=allow))
+            finally:
+                made.connection.close()
+
+    def undo(self, number: int, *, out: Path) -> Told:
+        """Plan the inverse of a run, and save it."""
+        return asyncio.run(self._undo(number, out))
+
+    async def _undo(self, number: int, out: Path) -> Told:
+        async with self.session() as session:
+            with run_file() as file:
+                made = await run.make_undo(session, file, number)
+                made.save(out)
+                return _told(document.of_plan(made), run.found(made.header))
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[run.Session]:
+        """Everything that planning and applying need."""
+        own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
+        connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
+        connectors |= {RECORDS: Records(own)} if own else {}
+        mappings = await run.compiled(self.project, connectors)
+        with held(self.project.state, "test") as store:
+            yield run.Session(
+                project=self.project,
+                connectors=connectors,
+                mappings=mappings,
+                store=store,
+                tell=lambda _: None,
+                places=self.places,
+            )
 
     async def _walk(
         self,
@@ -184,36 +234,30 @@ class World:
         *,
         write: bool,
         out: Path | None = None,
+        allow: Collection[str] = (),
     ) -> Told:
-        own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
-        connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
-        connectors |= {RECORDS: Records(own)} if own else {}
-        mappings = await run.compiled(self.project, connectors)
-        named = tuple(names) or tuple(m.name for m in mappings)
-        selection = Selection(mappings=named, **chosen)
-        with held(self.project.state, "test") as store, run_file() as file:
-            session = run.Session(
-                project=self.project,
-                connectors=connectors,
-                mappings=mappings,
-                store=store,
-                tell=lambda _: None,
-            )
-            if write:
-                await run.settle_interrupted(session)
-            made = await run.make_plan(session, file, selection)
-            if out:
-                made.save(out)
-            told = document.of_plan(made)
-            report = run.found(made.header)
-            if write and not run.nothing_to_do(made):
-                report = await run.carry_out(session, made)
-        return Told(
-            document=told,
-            exit_code=report.exit_code,
-            counters={name: dict(c) for name, c in report.counters.items()},
-            failures=[f"{failure.outcome}: {failure.message}" for failure in report.failures],
-        )
+        async with self.session() as session:
+            named = tuple(names) or tuple(m.name for m in session.mappings)
+            with run_file() as file:
+                if write:
+                    await run.settle_interrupted(session)
+                made = await run.make_plan(session, file, Selection(mappings=named, **chosen))
+                if out:
+                    made.save(out)
+                told = document.of_plan(made)
+                report = run.found(made.header)
+                if write:
+                    report = await run.carry_out(session, made, allow=allow)
+        return _told(told, report)
+
+
+def _told(planned: Document, report: run.Report) -> Told:
+    return Told(
+        document=planned,
+        exit_code=report.exit_code,
+        counters={name: dict(c) for name, c in report.counters.items()},
+        failures=[f"{failure.outcome}: {failure.message}" for failure in report.failures],
+    )
 
 
 def world(folder: Path, *mappings: Mapping) -> World:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner import dialect
 from runner.apply.resolve import typed
 from runner.model import Side
-from runner.state import couplings
+from runner.state import couplings, journal
 from runner.wire import WireQuery
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ async def find(
             )
             assert left is not None
             assert right is not None
-            connection.execute("BEGIN")
-            couplings.adopt(connection, mapping.name, left, right, run)
-            connection.execute("COMMIT")
+            _adopt(connection, mapping, action, (left, right), run)
             return ""
         counts.append(len(free))
     many = max(counts, default=0)
@@ -61,8 +60,21 @@ def follow(
     """Couple what another mapping has coupled meanwhile; the action's keys are resolved."""
     assert action.left_key is not None
     assert action.right_key is not None
+    _adopt(connection, mapping, action, (action.left_key, action.right_key), run)
+
+
+def _adopt(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    action: Action,
+    pair: tuple[str, str],
+    run: int,
+) -> None:
     connection.execute("BEGIN")
-    couplings.adopt(connection, mapping.name, action.left_key, action.right_key, run)
+    couplings.adopt(connection, mapping.name, *pair, run)
+    left, right = (dialect.text(key) for key in pair)
+    told = f"{action.id} AS id, mapping, kind, {left} AS left_key, {right} AS right_key"
+    journal.local(connection, run, f'SELECT {told} FROM plan."action" WHERE "id" = {action.id}')
     connection.execute("COMMIT")
 
 

@@ -47,7 +47,7 @@ async def recover(
         if mapping is None or intent.kind != "create":
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
-        keys = await _found(connection, mapping, connectors, intent)
+        keys = await candidates(connection, mapping, connectors, intent)
         if len(keys) > 1:
             continue
         connection.execute("BEGIN")
@@ -55,14 +55,15 @@ async def recover(
             left, right = (
                 (keys[0], intent.right_key) if intent.side == "left" else (intent.left_key, keys[0])
             )
-            couplings.adopt(connection, mapping.name, left, right, intent.run)
-        outcome = "found" if keys else "not done"
-        journal.close(connection, intent, outcome, "resolved by asking the system")
+            if left is not None and right is not None:
+                couplings.adopt(connection, mapping.name, left, right, intent.run)
+        outcome, key = ("found", keys[0]) if keys else ("not done", None)
+        journal.close(connection, intent, outcome, "resolved by asking the system", key=key)
         connection.execute("COMMIT")
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
 
 
-async def _found(
+async def candidates(
     connection: duckdb.DuckDBPyConnection,
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
@@ -97,4 +98,5 @@ def _identity(
 
 
 def _partner(intent: Intent) -> str:
-    return intent.right_key if intent.side == "left" else intent.left_key
+    partner = intent.right_key if intent.side == "left" else intent.left_key
+    return partner or intent.key or ""

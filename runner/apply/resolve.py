@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -51,6 +52,26 @@ def pendings_of(action: Action) -> tuple[str, ...]:
     own = {"left": action.left_key, "right": action.right_key} if action.kind != "create" else {}
     texts = (*own.values(), *(change.new for change in action.fields))
     return tuple(text for text in texts if text is not None and pending(text))
+
+
+def with_keys(action: Action, known: Mapping[str, str], *, own: bool = True) -> Action | None:
+    """Put in the keys that were given meanwhile; ``None`` if one never was.
+
+    ``own``: its own keys count; else only those it points to.
+    """
+    waits = pendings_of(action) if own else [c.new for c in action.fields if pending(c.new)]
+    if not waits:
+        return action
+    if any(pending not in known for pending in waits):
+        return None
+    return replace(
+        action,
+        left_key=known.get(action.left_key or "", action.left_key),
+        right_key=known.get(action.right_key or "", action.right_key),
+        fields=tuple(
+            replace(change, new=known.get(change.new or "", change.new)) for change in action.fields
+        ),
+    )
 
 
 def values(

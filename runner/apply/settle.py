@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from runner.compile import PENDING, Tables
+from runner import dialect
+from runner.apply.remaining import REMAINING
+from runner.compile import PENDING, Tables, as_text
 from runner.extract import batch, canonical
 from runner.model import Side
 from runner.plan import Kind
@@ -33,8 +35,14 @@ _OUTCOMES = pa.schema(
         ("outcome", pa.string()),
         ("key", pa.string()),
         ("message", pa.string()),
+        ("new_etag", pa.string()),
     ]
 )
+_WAITS = (
+    f"(coalesce(starts_with(left_key, {dialect.text(PENDING)}), FALSE)"
+    f" OR coalesce(starts_with(right_key, {dialect.text(PENDING)}), FALSE))"
+)
+"""Pairs of which one record is still to be found."""
 _TEXTS = ("settled", "written_left", "written_right")
 
 
@@ -77,7 +85,9 @@ def settle(
     if done:
         for side in Side:
             _returned(connection, mapping, side, done)
-        _fill_done(connection, mapping, done)
+            _keep_after(connection, mapping, side, run, done)
+        # What is made without a partner is no pair.
+        _fill_done(connection, mapping, [o for o in done if o.left_key and o.right_key])
         _advance(connection, mapping, run)
     connection.execute("COMMIT")
 
@@ -85,12 +95,12 @@ def settle(
 def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
     """Carry out what writes to no system: couple, uncouple, and let the base move.
 
-    Pairs of which one record is still to be found (``find``) are left to that.
+    Pairs of which one record is still to be found (``find``) are left to that, and what an earlier
+    run of the same plan did already stays as it is.
     """
     connection.execute("BEGIN")
     gone = connection.execute(
-        """SELECT left_key, right_key FROM plan."action"
-        WHERE mapping = ? AND kind = 'uncouple'""",
+        f"SELECT left_key, right_key FROM {REMAINING} WHERE mapping = ? AND kind = 'uncouple'",
         [mapping.name],
     ).fetchall()
     if gone:
@@ -98,15 +108,18 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
     for side in Side:
         _returned(connection, mapping, side, [])
     connection.execute(
-        """CREATE OR REPLACE TEMP TABLE done AS
+        f"""CREATE OR REPLACE TEMP TABLE done AS
         SELECT left_key, right_key, left_key AS planned_left, right_key AS planned_right,
             kind = 'couple' AS coupled, list_transform(fields, lambda f: f.id) AS settled,
             CAST([] AS VARCHAR[]) AS written_left, CAST([] AS VARCHAR[]) AS written_right
-        FROM plan."action" WHERE mapping = ? AND kind IN ('couple', 'converge')
-            AND NOT starts_with(left_key, ?) AND NOT starts_with(right_key, ?)""",
-        [mapping.name, PENDING, PENDING],
+        FROM {REMAINING} WHERE mapping = ? AND kind IN ('couple', 'converge') AND NOT {_WAITS}""",
+        [mapping.name],
     )
     _advance(connection, mapping, run)
+    told = f"mapping = {dialect.text(mapping.name)} AND NOT {_WAITS}"
+    journal.local(
+        connection, run, f"FROM {REMAINING} WHERE {told} AND kind IN ('couple', 'uncouple')"
+    )
     connection.execute("COMMIT")
 
 
@@ -121,14 +134,46 @@ def _returned(
     side: Side,
     done: Sequence[Settled],
 ) -> None:
-    """Make the records that came back canonical, by the very SQL that made the snapshot."""
     pages = [o.page for o in done if o.page is not None and o.action.side == side]
+    records(connection, mapping, side, pages, target=f"returned {side.value}")
+
+
+def _keep_after(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    run: int,
+    done: Sequence[Settled],
+) -> None:
+    """Journal how the records were left, by which an undo knows whether they changed since."""
+    columns = mapping.reading(side).columns
+    names = ", ".join(dialect.text(name) for name in columns)
+    texts = ", ".join(as_text(f"r.{dialect.name(name)}", kind) for name, kind in columns.items())
+    connection.execute(
+        f"""UPDATE state.main.journal SET "after" = CAST(to_json(MAP([{names}],
+            CAST([{texts}] AS VARCHAR[]))) AS VARCHAR)
+        FROM "returned {side.value}" r
+        WHERE journal.run = ? AND journal.mapping = ? AND journal.side = ?
+            AND list_contains(?, journal.action)
+            AND {mapping.canonical_key(side, 'journal."key"')} = r."#key" """,
+        [run, mapping.name, side.value, [o.action.id for o in done]],
+    )
+
+
+def records(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    pages: Sequence[Page],
+    *,
+    target: str,
+) -> None:
+    """Make records that came back canonical, by the very SQL that made the snapshot."""
     connection.register("incoming", batch(pages, mapping.reading(side).columns))
     connection.execute("CREATE OR REPLACE TEMP TABLE came AS SELECT * FROM incoming")
     connection.unregister("incoming")
-    target = f'"returned {side.value}"'
-    connection.execute(f"DROP TABLE IF EXISTS {target}")
-    canonical(connection, mapping, side, "came", target, looks=False)
+    connection.execute(f"DROP TABLE IF EXISTS {dialect.name(target)}")
+    canonical(connection, mapping, side, "came", dialect.name(target), looks=False)
 
 
 def _fill_done(
@@ -170,6 +215,7 @@ def _outcomes(outcomes: Sequence[Settled]) -> pa.Table:
                 "outcome": outcome.outcome,
                 "key": getattr(outcome, f"{outcome.action.side}_key") or None,
                 "message": outcome.message or None,
+                "new_etag": outcome.page.etags[0] if outcome.page and outcome.page.etags else None,
             }
             for outcome in outcomes
         ],

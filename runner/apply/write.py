@@ -7,16 +7,18 @@ instant at most one window of writes is in doubt.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from runner.apply.find import awaited, find, follow
-from runner.apply.resolve import given, pending, pendings_of, values
+from runner.apply.remaining import REMAINING
+from runner.apply.resolve import given, pending, pendings_of, values, with_keys
+from runner.apply.resume import resolve_doubts, take_up
 from runner.apply.settle import Settled, settle, settle_local
 from runner.errors import StoppedError, SystemUnavailableError
 from runner.events import WritesDone
@@ -68,7 +70,7 @@ class Progress:
     ``moved`` holds for each record that this run wrote (system, entity, key) the ETag that the
     plan saw (``None``: there was no record yet) and the one it has now; ``missing`` the keys, with
     their mapping, of records that were planned and not created; ``not_coupled`` how many planned
-    pairs of a mapping did not come about.
+    pairs of a mapping did not come about now.
     """
 
     counters: dict[str, Counter[str]] = field(default_factory=dict)
@@ -86,20 +88,26 @@ async def carry_out(
     connectors: Mapping[str, Connector],
     run: int,
     tell: Tell,
+    *,
+    earlier: Sequence[int] = (),
 ) -> Progress:
     """Do what the plan (attached as ``plan``) says, mapping by mapping.
 
-    ``chosen`` names the plan's mappings; ``mappings`` are all that lookups may lead to.
+    ``chosen`` names the plan's mappings; ``mappings`` are all that lookups may lead to. ``earlier``
+    are runs that began this very plan: what they did is not done again.
 
     A system that went away stops the run, and so does who is told between two windows: what was
     not sent is not counted, and a next run takes it up. Everything that was answered is kept.
     """
     progress = Progress()
+    progress.counters |= {name: Counter() for name in chosen}
     planned = [mapping for mapping in mappings if mapping.name in chosen]
-    writers = [_Writer(connection, m, mappings, connectors, run, progress) for m in planned]
+    writers = [Writer(connection, m, mappings, connectors, run, progress) for m in planned]
+    take_up(connection, writers, earlier)
     try:
         for writer in writers:
-            progress.counters[writer.mapping.name] = Counter()
+            await resolve_doubts(writer, earlier)
+        for writer in writers:
             couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
             settle_local(connection, writer.mapping, run)
             await writer.find()
@@ -114,7 +122,9 @@ async def carry_out(
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class Writer:
+    """Carries out the actions of one mapping."""
+
     connection: duckdb.DuckDBPyConnection
     mapping: CompiledMapping
     mappings: Sequence[CompiledMapping]
@@ -145,7 +155,7 @@ class _Writer:
             known = given(self.connection, (p for action in own for p in pendings_of(action)))
             for action in own:
                 why = "the record it comes with was not created"
-                resolved = _resolved(action, known, own=side is None)
+                resolved = with_keys(action, known, own=side is None)
                 if resolved is not None and side is None:
                     follow(self.connection, self.mapping, resolved, self.run)
                     why = ""
@@ -154,16 +164,16 @@ class _Writer:
                     why = await find(self.connection, self.mapping, connector, resolved, self.run)
                 if why:
                     hint = "the next run looks again"
-                    self._count(Settled(action=action, outcome="missing", message=why, hint=hint))
+                    self.count(Settled(action=action, outcome="missing", message=why, hint=hint))
 
     async def send(self, window: Sequence[Action]) -> None:
         """Resolve, journal, send, settle one window."""
         known = given(self.connection, (p for action in window for p in pendings_of(action)))
-        ready = [(action, _resolved(action, known)) for action in window]
+        ready = [(action, with_keys(action, known)) for action in window]
         ready = [(a, r if r is None or self._stands(r) else None) for a, r in ready]
         blocked = [action for action, resolved in ready if resolved is None]
         writes = [
-            (action, resolved, self._write(resolved)) for action, resolved in ready if resolved
+            (action, resolved, self.as_write(resolved)) for action, resolved in ready if resolved
         ]
         if writes:
             intents = pa.Table.from_pylist([_intent(a, w) for a, _, w in writes], schema=_INTENTS)
@@ -182,7 +192,7 @@ class _Writer:
         waiting = "a record it points to was not created"
         outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
         for outcome in outcomes:
-            self._count(outcome)
+            self.count(outcome)
         if gone:
             raise gone[0]
 
@@ -203,11 +213,12 @@ class _Writer:
         # A connector is believed only where its answer fits what was asked.
         assert len(answers) == len(writes), "one outcome for each write"
         return [
-            self._settled(planned, resolved, write, answer)
+            self.settled(planned, resolved, write, answer)
             for (planned, resolved, write), answer in zip(writes, answers, strict=True)
         ]
 
-    def _write(self, action: Action) -> Write:
+    def as_write(self, action: Action) -> Write:
+        """Turn an action whose keys are known into what is sent."""
         side = Side(action.side)
         entity = self.mapping.rule.entity(side)
         rules = {mapping.name: mapping.rule for mapping in self.mappings}
@@ -224,14 +235,20 @@ class _Writer:
             entity=entity.entity,
             key=key,
             etag=action.etag,
-            values={n: v for n, v in found.items() if n != entity.key or key is None},
+            # What a record held before it is deleted is for the journal.
+            values={
+                n: v
+                for n, v in found.items()
+                if action.kind is not Kind.DELETE and (n != entity.key or key is None)
+            },
             returning=self.mapping.reading(side).query.fields,
         )
         seen = self.progress.moved.get((entity.system, entity.entity, key or ""))
         # This run itself moved the record since the plan saw it: that is no drift.
         return replace(write, etag=seen[1]) if seen and seen[0] == action.etag else write
 
-    def _settled(self, planned: Action, resolved: Action, write: Write, answer: Outcome) -> Settled:
+    def settled(self, planned: Action, resolved: Action, write: Write, answer: Outcome) -> Settled:
+        """Say what an answer means for the action, and remember what it made of the record."""
         side = Side(planned.side)
         settled = partial(
             Settled,
@@ -276,10 +293,17 @@ class _Writer:
 
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:
         if etag and (write.etag or write.kind is WriteKind.CREATE):
-            system = self.mapping.rule.entity(side).system
-            self.progress.moved[system, write.entity, key] = (write.etag, etag)
+            self.moved(side, write.entity, key, write.etag, etag)
 
-    def _count(self, outcome: Settled) -> None:
+    def moved(self, side: Side, entity: str, key: str, etag: str | None, new_etag: str) -> None:
+        """Remember that this plan itself moved a record from one ETag to another."""
+        record = self.mapping.rule.entity(side).system, entity, key
+        seen = self.progress.moved.get(record)
+        first = seen[0] if seen and seen[1] == etag else etag
+        self.progress.moved[record] = (first, new_etag)
+
+    def count(self, outcome: Settled) -> None:
+        """Take an outcome into the run's counters and failures."""
         counters = self.progress.counters[self.mapping.name]
         if outcome.done:
             counters[_COUNTERS[outcome.action.kind]] += 1
@@ -303,33 +327,13 @@ class _Writer:
         )
 
 
-def _resolved(action: Action, known: Mapping[str, str], *, own: bool = True) -> Action | None:
-    """Put in the keys that were given meanwhile; ``None`` if one never was.
-
-    ``own``: its own keys count; else only those it points to.
-    """
-    waits = pendings_of(action) if own else [c.new for c in action.fields if pending(c.new)]
-    if not waits:
-        return action
-    if any(pending not in known for pending in waits):
-        return None
-    return replace(
-        action,
-        left_key=known.get(action.left_key or "", action.left_key),
-        right_key=known.get(action.right_key or "", action.right_key),
-        fields=tuple(
-            replace(change, new=known.get(change.new or "", change.new)) for change in action.fields
-        ),
-    )
-
-
 def _windows(
     connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, kind: Kind
 ) -> Iterator[list[Action]]:
     window: list[Action] = []
     # Fetched whole windows ahead of the transactions that settle them, hence a cursor of its own.
     with connection.cursor() as cursor:
-        for action in read(cursor, 'plan."action"', mapping.name, (kind,)):
+        for action in read(cursor, REMAINING, mapping.name, (kind,)):
             window.append(action)
             if len(window) == WINDOW:
                 yield window
@@ -340,7 +344,7 @@ def _windows(
 
 def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
     [(total,)] = connection.execute(
-        """SELECT count(*) FROM plan."action"
+        f"""SELECT count(*) FROM {REMAINING}
         WHERE mapping = ? AND kind IN ('create', 'update', 'delete')""",
         [mapping.name],
     ).fetchall()
@@ -358,5 +362,5 @@ def _intent(action: Action, write: Write) -> dict[str, object]:
         "right_key": action.right_key,
         "key": write.key,
         "etag": write.etag,
-        "fields": json.dumps([asdict(change) for change in action.fields]),
+        "fields": msgspec.json.encode(action.fields).decode(),
     }

@@ -14,7 +14,6 @@ from runner.cases.judge import differences
 from runner.cases.model import Result
 from runner.compile import Tables, compare
 from runner.connectors.memory import Memory
-from runner.errors import GuardError
 from runner.model import RECORDS, Selection, Side
 from runner.plan import CHANGES, FINDINGS, run_file
 from runner.state import couplings, held
@@ -38,7 +37,7 @@ class Outcome:
     """What the walk came to.
 
     ``actions`` are those of the plan, ``failures`` the writes that were refused, as (keys, words).
-    ``stopped`` says why there is no plan at all; empty where there is one.
+    ``stopped`` says which guards it is above; empty where there are none.
     """
 
     systems: Mapping[Side, Memory]
@@ -133,14 +132,12 @@ async def _walked(
             project=project, connectors=systems, mappings=mappings, store=store, tell=_nothing
         )
         with run_file() as file:
-            try:
-                made = await run.make_plan(session, file, Selection(mappings=(mapping.name,)))
-            except GuardError as error:
-                return Outcome(systems=sides, counts={}, stopped=str(error))
+            made = await run.make_plan(session, file, Selection(mappings=(mapping.name,)))
+            if made.header.guards:
+                told = "; ".join(guard.what for guard in made.header.guards)
+                return Outcome(systems=sides, counts={}, stopped=told)
             actions = tuple(made.actions(kinds=(*CHANGES, *FINDINGS)))
-            report = run.found(made.header)
-            if not run.nothing_to_do(made):
-                report = await run.carry_out(session, made)
+            report = await run.carry_out(session, made)
     for system, entity, record in case.given.named:  # only to be found: nobody expects it
         systems[system].remove(entity, record.key)
     refused = tuple((_keys(failure.action), failure.message) for failure in report.failures)

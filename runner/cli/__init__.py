@@ -21,7 +21,9 @@ from runner.cli import (
     review,
     schedule,
     serve,
+    state,
     ui,
+    undo,
     walk,
 )
 
@@ -85,6 +87,8 @@ app.command()(reasons.why)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)
+app.command()(undo.undo)
+app.add_typer(state.app, name="state")
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def review(context: typer.Context, names: Names = None, *, as_json: Json = False
 async def _reviewed(project: Project, chosen: Sequence[str]) -> Document:
     from runner.cli.wiring import session
     from runner.model import Selection
-    from runner.plan import run_file
+    from runner.plan import must_be_allowed, run_file
     from runner.run import make_plan
     from runner.views import document, review
 
@@ -48,4 +48,5 @@ async def _reviewed(project: Project, chosen: Sequence[str]) -> Document:
     with progress() as tell, run_file() as file:
         async with session(project, "review", tell) as opened:
             made = await make_plan(opened, file, only_pairs)
+            must_be_allowed(made.header.guards, ())
             return review.of_review(document.of_plan(made, limit=0), project.mappings)

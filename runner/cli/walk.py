@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
 from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
-from runner.errors import ExitCode, RunnerError
+from runner.errors import ExitCode, GuardError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project, Selection
     from runner.plan import Plan
-    from runner.run import Session
+    from runner.run import Report, Session
     from runner.views.actions import Screen
     from runner.views.document import Document
 
@@ -42,6 +44,7 @@ class PlanOptions:
 
     out: Path | None
     html: Path | None
+    lasts: timedelta
     markdown: Path | None
     as_json: bool
     screen: Screen
@@ -56,6 +59,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     screen: Screen
+    allow: tuple[str, ...]
 
 
 Names = Annotated[
@@ -111,6 +115,9 @@ def plan(  # noqa: PLR0913 - one for each option
     html: Annotated[
         Path | None, typer.Option(help="Write it as a page for a browser, with search and filter.")
     ] = None,
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it may be applied: 30m, 24h, 7d.")
+    ] = "24h",
     markdown: Annotated[
         Path | None,
         typer.Option(
@@ -136,7 +143,7 @@ def plan(  # noqa: PLR0913 - one for each option
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
     sync-run plan --html monday.html
-    sync-run plan --out monday.plan --markdown summary.md
+    sync-run plan --out monday.plan --expires 12h --markdown summary.md
     """
     with words_for_errors():
         project = the_project(context)
@@ -157,6 +164,7 @@ def plan(  # noqa: PLR0913 - one for each option
         options = PlanOptions(
             out=out,
             html=html,
+            lasts=duration(expires),
             markdown=markdown,
             as_json=as_json,
             screen=screen(context, full=full),
@@ -184,6 +192,12 @@ def apply(  # noqa: PLR0913 - one for each option
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GUARD", help="Lift a guard: deletes, changes, empty, customers.max_deletes."
+        ),
+    ] = None,
 ) -> None:
     r"""Make both systems the same.
 
@@ -191,7 +205,8 @@ def apply(  # noqa: PLR0913 - one for each option
     nobody is asked, only what is to be looked at is shown: in a pipeline, apply the plan that
     somebody has seen and saved.
 
-    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 the saved plan is stale.
+    Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 a guard stopped
+    it, or the saved plan is stale.
 
     \b
     sync-run apply
@@ -200,6 +215,8 @@ def apply(  # noqa: PLR0913 - one for each option
     sync-run apply monday.plan
     """
     with words_for_errors():
+        from runner.plan.guards import known
+
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
         if saved and (records or where or direction or prefer or dependencies):
@@ -216,8 +233,14 @@ def apply(  # noqa: PLR0913 - one for each option
             prefer=prefer,
             dependencies=dependencies,
         )
+        lifted = tuple(allow or ())
+        known(lifted, [mapping.name for mapping in project.mappings])
         options = ApplyOptions(
-            saved=saved, yes=yes or as_json, as_json=as_json, screen=screen(context, full=full)
+            saved=saved,
+            yes=yes or as_json,
+            as_json=as_json,
+            screen=screen(context, full=full),
+            allow=lifted,
         )
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
 
@@ -237,27 +260,53 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
-    from runner.views import document, text
 
     with progress() as tell, run_file() as file:
         async with session(project, "plan", tell) as opened:
             made = await make_plan(opened, file, chosen)
-            if options.out:
-                made.save(options.out)
+            saved(made, options.out, options.lasts)
             if options.markdown:
                 _summarize(made, options.markdown)
             if options.markdown != _STDOUT:
-                told = _document(made, options)
-                typer.echo(
-                    document.encoded(told) if options.as_json else text.plan(told, options.screen)
-                )
+                print_plan(made, options)
             if options.html:
                 write(project, made, opened.store, options.html)
                 say(f"Written to {options.html}.")
-            if options.out:
-                say(f"Saved to {options.out}; `sync-run apply {options.out}` does exactly this.")
             changes = made.count(*CHANGES)
+    if made.header.guards:
+        return ExitCode.STOPPED
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
+
+
+def print_plan(made: Plan, options: PlanOptions) -> None:
+    """Print a plan in the form that is wanted."""
+    from runner.views import document, text
+
+    told = _document(made, options)
+    typer.echo(document.encoded(told) if options.as_json else text.plan(told, options.screen))
+
+
+def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
+    """Save a plan, if that is wanted, and say until when it may be applied."""
+    from runner.cli.wiring import plan_key
+
+    if out:
+        header = made.save(out, lasts=lasts, key=plan_key())
+        say(f"Saved to {out}; `sync-run apply {out}` does exactly this, until {header.expires}.")
+
+
+def duration(text: str) -> timedelta:
+    """Read how long something lasts: ``30m``, ``24h``, ``7d``.
+
+    Raises:
+        RunnerError: it is none.
+
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
+    if not found:
+        raise RunnerError(f"'{text}' is no length of time", hint="write 30m, 24h or 7d")
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
 
 
 async def _explain(project: Project, chosen: Selection) -> None:
@@ -272,15 +321,20 @@ async def _explain(project: Project, chosen: Selection) -> None:
 
 
 async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
-    from runner.cli.wiring import session
-    from runner.plan import opened as saved
+    from runner.cli.wiring import plan_key, session
+    from runner.plan import opened as open_plan
     from runner.plan import run_file
-    from runner.run import make_plan, settle_interrupted
+    from runner.run import done_already, make_plan, settle_interrupted
 
     with progress() as tell, run_file() as file:
         async with session(project, "apply", tell) as opened:
             if options.saved:
-                return await _carried_out(opened, saved(options.saved), options)
+                made = open_plan(options.saved, key=plan_key())
+                report = done_already(opened, made)
+                if report:
+                    _show_report(report, options, _document(made, options))
+                    return report.exit_code
+                return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
             return await _carried_out(opened, await make_plan(opened, file, chosen), options)
 
@@ -288,7 +342,7 @@ async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> 
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:
     """Show the plan, ask, do it, show what was done."""
     from runner import run
-    from runner.plan import CHANGES
+    from runner.plan import CHANGES, must_be_allowed
     from runner.views import document, text
 
     planned = _document(made, options)
@@ -298,18 +352,30 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
         # Where nobody decides, what is about to be done is counted; what was found out is told.
         brief = not asked and not options.screen.full
         typer.echo(text.plan(planned, options.screen, findings_only=brief))
+    try:
+        must_be_allowed(made.header.guards, options.allow)
+    except GuardError:
+        if options.as_json:
+            shown = {"version": document.VERSION, "plan": planned, "report": None}
+            typer.echo(document.encoded(shown))
+        raise
     if asked and not typer.confirm("Apply this plan?"):
         say("Nothing was written.")
         return ExitCode.DONE
-    report = run.found(made.header)
-    if not run.nothing_to_do(made):
-        report = await run.carry_out(session, made)
+    report = await run.carry_out(session, made, allow=options.allow)
+    if changes or options.as_json:
+        _show_report(report, options, planned)
+    return report.exit_code
+
+
+def _show_report(report: Report, options: ApplyOptions, planned: Document) -> None:
+    from runner.views import document, text
+
     told = document.of_report(report)
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
-    elif changes:
+    else:
         typer.echo(f"\n{text.report(told, options.screen)}")
-    return report.exit_code
 
 
 def _summarize(made: Plan, target: Path) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from runner import run, sandbox
+from runner.cli import secrets
 from runner.cli.console import say
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.pace import Pace
@@ -29,12 +30,14 @@ from runner.connectors.tables.folder import Folder
 from runner.connectors.tables.storage import Database
 from runner.errors import ConfigError, Problem
 from runner.model import RECORDS, Side
+from runner.plan.seal import KEY
 from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
 from runner.wire import Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -62,7 +65,7 @@ async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
         ConfigError: environment variables that the configuration refers to are not set: all.
 
     """
-    unset = [problem for system in project.systems for problem in _unset(system)]
+    unset = [found for system in project.systems for found in _unset(project.root, system)]
     if unset:
         raise ConfigError(unset)
     connectors = {system.name: _connector(project, system) for system in project.systems}
@@ -84,7 +87,24 @@ async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[r
                 mappings=await run.compiled(project, connectors),
                 store=store,
                 tell=tell,
+                places=places(project),
             )
+
+
+def plan_key() -> bytes:
+    """Return the key that plans are sealed with; empty where there is none."""
+    return os.environ.get(KEY, "").encode()
+
+
+def places(project: Project) -> dict[str, str]:
+    """Say where each system is, as a plan may hold it: without what could let anybody in."""
+    return {system.name: _place(system) for system in project.systems}
+
+
+def _place(system: System) -> str:
+    url = urlsplit(_put_in(system.url))
+    there = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return " ".join(filter(None, (system.connector, there, _put_in(system.company))))
 
 
 def sandbox_app(project: Project, system: System, *, skew: float = 0) -> ASGIApp:
@@ -129,7 +149,7 @@ def _connector(project: Project, system: System) -> Introduced:
     if system.connector in ("duckdb", "files"):
         return _tables(project, system)
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None
-    url, credentials = _put_in(system.url), _credentials(system)
+    url, credentials = _put_in(system.url), _credentials(project.root, system)
     if system.sandbox:
         app = sandbox_app(project, system)
 
@@ -183,21 +203,21 @@ def _sandbox_credentials(system: System) -> Credentials:
     return Credentials(token=Secret(sandbox.TOKEN))
 
 
-def _credentials(system: System) -> Credentials | None:
+def _credentials(root: Path, system: System) -> Credentials | None:
     auth = system.auth
     if auth is None or system.sandbox:
         return None
     if auth.token_env:
-        return Credentials(token=Secret(os.environ[auth.token_env]))
+        return Credentials(token=secrets.read(auth.token_env, root))
     if auth.header:
-        return Credentials(header=auth.header, value=Secret(os.environ[auth.value_env]))
+        return Credentials(header=auth.header, value=secrets.read(auth.value_env, root))
     if auth.client_id:
-        return Credentials(tokens=_tokens(system, auth))
-    password = Secret(os.environ[auth.password_env])
+        return Credentials(tokens=_tokens(root, system, auth))
+    password = secrets.read(auth.password_env, root)
     return Credentials(user=_put_in(auth.user), password=password, ntlm=auth.ntlm)
 
 
-def _tokens(system: System, auth: Auth) -> Tokens:
+def _tokens(root: Path, system: System, auth: Auth) -> Tokens:
     """Ask Entra for tokens; what they are for is the system's own address (A1)."""
     from runner.connectors.line.tokens import PUBLIC, Application, Entra
 
@@ -205,27 +225,31 @@ def _tokens(system: System, auth: Auth) -> Tokens:
     application = Application(
         tenant=_put_in(auth.tenant),
         client_id=_put_in(auth.client_id),
-        secret=Secret(os.environ[auth.secret_env]) if auth.secret_env else None,
+        secret=secrets.read(auth.secret_env, root) if auth.secret_env else None,
         authority=_put_in(auth.authority) or PUBLIC,
     )
     scope = f"{there.scheme}://{there.netloc}/.default"
     return Entra(system.name, application, scope, tell=say)
 
 
-def _unset(system: System) -> list[Problem]:
+def _unset(root: Path, system: System) -> list[Problem]:
     auth = system.auth
     texts = [system.url, system.company, system.caller]
     texts += [auth.user, auth.tenant, auth.client_id, auth.authority] if auth else []
-    names = [name for text in texts for name in _REFERENCE.findall(text)]
-    secrets = (auth.token_env, auth.password_env, auth.secret_env, auth.value_env) if auth else ()
-    names += [name for name in secrets if name]
-    return [
-        Problem(
-            system.at, f"environment variable {name} is not set", f"system '{system.name}' needs it"
-        )
-        for name in names
+    needs = f"system '{system.name}' needs it"
+    problems = [
+        Problem(system.at, f"environment variable {name} is not set", needs)
+        for text in texts
+        for name in _REFERENCE.findall(text)
         if name not in os.environ
     ]
+    places = (auth.token_env, auth.password_env, auth.secret_env, auth.value_env) if auth else ()
+    for place in filter(None, places):
+        try:
+            secrets.read(place, root)
+        except secrets.NoSecretError as error:
+            problems.append(Problem(system.at, str(error), error.hint or needs))
+    return problems
 
 
 def _put_in(text: str) -> str:

@@ -2,19 +2,24 @@
 
 from runner.compile.actions import Present
 from runner.compile.advice import advice
+from runner.compile.inverse import UNDONE_DDL, Inverse
 from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
 from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
+from runner.compile.values import as_text
 
 __all__ = [
     "ACTION_DDL",
     "COUNTED_DDL",
     "COUPLING",
     "PENDING",
+    "UNDONE_DDL",
     "CompiledMapping",
+    "Inverse",
     "Present",
     "Statement",
     "Tables",
     "advice",
+    "as_text",
     "compile_project",
     "narrowed",
 ]

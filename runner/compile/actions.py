@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner.compile.fields import CompiledField
     from runner.model import Lookup, Mapping
 
-_RANK = [
+RANK = [
     "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
 ]  # fmt: skip
 
@@ -234,7 +234,7 @@ FROM (
         ]
         if not parts:
             return ""
-        rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(_RANK))
+        rank = " ".join(f"WHEN '{kind}' THEN {n}" for n, kind in enumerate(RANK))
         return f"""INSERT INTO {ACTION}
 SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
         ORDER BY CASE kind {rank} END, side, left_key, right_key),
@@ -456,7 +456,8 @@ FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
         if policy is DeleteConflict.DELETE and self.mapping.direction.to(alive):
             return f"""SELECT 'delete' AS kind, {text(alive.value)} AS side,
     d.left_key, d.right_key,
-    s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint, {NO_FIELDS} AS fields
+    s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint,
+    {self._lost(alive)} AS fields
 FROM {status} d JOIN {self._tables.snapshot(alive)} s ON s.{KEY} = d.{alive.value}_key
 WHERE {deleted}"""
         hint = text(f"uncouple it first: `sync-run uncouple {self.mapping.name} ")
@@ -469,6 +470,18 @@ WHERE {deleted}"""
             reason=told,
             hint=f"{hint} || {alive.value}_key || {text('`')}",
         )
+
+    def _lost(self, side: Side) -> str:
+        """List what the mapping knows of a record of that side (``s``) before it is deleted."""
+        types = self.creates.types[side].fields
+        names = dict.fromkeys(name for field in self.fields for name in field.reads(side))
+        entries = []
+        for name in names:
+            held = values.as_text(f"s.{dialect.name(name)}", types[name].type)
+            left, right = (name, "") if side is Side.LEFT else ("", name)
+            old = {f"{side.value}_value": held}
+            entries.append(change(name, left, right, "'gone'", **old))
+        return f"CAST([{', '.join(entries)}] AS {FIELD_TYPE}[])"
 
 
 def field_name(field: CompiledField, side: Side) -> str:

@@ -34,9 +34,10 @@ CREATE TABLE "by_key" ("mapping" VARCHAR)"""
 """How many records an entity has in all, where its system filters; NULL where nobody knows. And the
 mappings of which only the chosen records were read, by their keys."""
 
-PENDING = "known-after-apply:"
+PENDING = "known-after-apply:\x1f"
 """What a key that only the system can give stands as until it did: this, then
-``<side>:<mapping>:<key of the partner>``."""
+``<side>:<mapping>:<key of the partner>``. It holds a letter that no
+value holds which people type."""
 
 KEY, ETAG, LABEL, IN_SCOPE, HASH, MODIFIED = (
     f'"#{n}"' for n in ("key", "etag", "label", "in_scope", "hash", "modified")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import expression
 from runner.config.fields import FieldBinder
+from runner.config.guards import guards_of
 from runner.errors import Problem, nearest
 from runner.model import (
     RECORDS,
@@ -79,6 +80,7 @@ class Binder:
             conflict=binder.conflict({}, ()),
             # What must exist is made again when somebody deletes it.
             deleted=DeleteConflict("restore" if self._ensures else self._told("delete", "fail")),
+            guards=guards_of(self.defaults.get("guards", {}), value.get("guards", {})),
             at=self.document.at(("mapping",)),
         )
         return None if self.problems else mapping

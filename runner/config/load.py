@@ -13,6 +13,7 @@ from runner import shipped
 from runner.config.bind import Binder
 from runner.config.check import check, side_without
 from runner.config.compose import composed, laid_on, unused
+from runner.config.guards import guards_of
 from runner.config.jobs import jobs_of
 from runner.config.order import ordered
 from runner.config.read import Document, read
@@ -63,6 +64,7 @@ def load(start: Path, *, environment: str = "") -> Project:
         systems=systems,
         state=root / _state(document, environment),
         mappings=in_order,
+        guards=guards_of(document.value.get("guards", {})),
         jobs=jobs,
         notes=tuple(sorted(notes)),
     )

@@ -57,7 +57,7 @@ _RESERVED = frozenset(
         "fields",
         "defaults",
     }
-    | {"case", "ensure", "coupled_by", RECORDS}
+    | {"case", "ensure", "coupled_by", "guards", RECORDS}
     | KEYS
 )
 

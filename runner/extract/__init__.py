@@ -2,7 +2,7 @@
 
 from runner.extract.canonical import canonical
 from runner.extract.pages import batch
-from runner.extract.snapshots import take
+from runner.extract.snapshots import by_keys, take
 from runner.extract.there import there
 
-__all__ = ["batch", "canonical", "take", "there"]
+__all__ = ["batch", "by_keys", "canonical", "take", "there"]

@@ -94,6 +94,25 @@ async def _of_system(
                 cursor.execute(f"DROP TABLE {raw}")
 
 
+async def by_keys(
+    mapping: CompiledMapping,
+    side: Side,
+    keys: Sequence[str],
+    connector: Connector,
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Read records of one side by their keys into its snapshot; more may come."""
+    raw, reading = mapping.tables.raw(side), mapping.reading(side)
+    connection.register("incoming", batch([], reading.columns))
+    connection.execute(f"CREATE OR REPLACE TABLE {raw} AS SELECT * FROM incoming")
+    if keys:
+        whole = len(keys) > _MOST_BY_KEY
+        query = replace(reading.query, filter="", keys=() if whole else tuple(keys))
+        await append(connector, query, reading.columns, connection, raw)
+    canonical(connection, mapping, side, raw, mapping.tables.snapshot(side), looks=False)
+    connection.execute(f"DROP TABLE {raw}")
+
+
 async def _look_into(
     mappings: Sequence[CompiledMapping],
     connectors: Mapping[str, Connector],

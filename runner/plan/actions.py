@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - a header is read back by its types
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from runner.errors import StalePlanError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from runner.model import Selection
+from runner.model import Selection  # noqa: TC001 - likewise
 
 
 class Kind(StrEnum):
@@ -85,13 +82,30 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tripped:
+    """A ceiling that a plan is above: whose (a mapping's, or ``run``), which, and in words."""
+
+    owner: str
+    guard: str
+    what: str
+    limit: str
+
+    @property
+    def name(self) -> str:
+        """What lifts it: ``customers.max_deletes``."""
+        return f"{self.owner}.{self.guard}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MappingSummary:
     """What a plan found in one mapping.
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
-    ``coupled`` pairs are known before the run, ``uncoupled`` records of a side have no partner and
-    match none. ``spared`` counts writes that the plan leaves out, because the run goes one way.
+    ``coupled`` pairs are known before the run, ``gone`` of them lack a record now; ``uncoupled``
+    records of a side have no partner and match none. ``empty`` names sides that returned nothing
+    at all though pairs are known. ``spared`` counts writes that the plan leaves out, because the
+    run goes one way.
     """
 
     name: str
@@ -105,6 +119,8 @@ class MappingSummary:
     read: Mapping[str, int] = field(default_factory=dict)
     unchanged: int = 0
     coupled: int = 0
+    gone: int = 0
+    empty: tuple[str, ...] = ()
     uncoupled: Mapping[str, int] = field(default_factory=dict)
     spared: Mapping[str, int] = field(default_factory=dict)
 
@@ -114,35 +130,77 @@ class MappingSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """What a plan was computed from, so that it is applied to nothing else.
+class Origin:
+    """What a plan is computed from, and fits alone.
 
-    ``selection`` says what the run is about, ``digest`` is that of the configuration, ``state_id``
-    and ``state_serial`` are the state's. ``created`` is an instant in ISO 8601, UTC.
+    ``systems`` says by name where each is: connector, address and company. ``digest`` is that of
+    the configuration, ``state_id`` and ``state_serial`` are the state's.
     """
 
-    version: int
     project: str
     environment: str
-    created: str
-    selection: Selection
+    systems: Mapping[str, str]
     digest: str
     state_id: str
     state_serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a plan is, beside its actions.
+
+    ``id`` is its own, ``selection`` says what the run is about. ``created`` and ``expires`` are
+    instants in ISO 8601, UTC; ``expires`` is empty where it is not saved. ``guards`` are those it
+    is above. ``undoes`` is the run whose inverse it is, 0 where it is none.
+    """
+
+    version: int
+    id: str
+    origin: Origin
+    selection: Selection
+    created: str
+    expires: str = ""
     interrupted: int
     mappings: tuple[MappingSummary, ...]
+    guards: tuple[Tripped, ...] = ()
+    undoes: int = 0
 
-    def must_fit(self, *, digest: str, state_id: str, state_serial: int) -> None:
+    @property
+    def project(self) -> str:
+        """The project's name."""
+        return self.origin.project
+
+    @property
+    def environment(self) -> str:
+        """The overlay it was made with, empty for none."""
+        return self.origin.environment
+
+    def must_fit(self, now: Origin, *, at: datetime) -> None:
         """Refuse to be applied to anything but what it was computed from.
 
         Raises:
-            StalePlanError: the configuration changed, the state is another, or moved on.
+            StalePlanError: it is another project's, its time is over, the configuration or the
+                state changed since.
 
         """
+        then = self.origin
         hint = "make a new plan with `sync-run plan`"
-        if self.digest != digest:
+        for what, old, new in (
+            ("project", then.project, now.project),
+            ("environment", then.environment or "none", now.environment or "none"),
+            *(
+                (f"system {name}", then.systems.get(name, "none"), now.systems.get(name, "none"))
+                for name in sorted({*then.systems, *now.systems})
+            ),
+        ):
+            if old != new:
+                words = f"Saved plan is foreign: it was made for {what} '{old}', this is '{new}'"
+                raise StalePlanError(words, hint=hint)
+        if self.expires and datetime.fromisoformat(self.expires) <= at:
+            raise StalePlanError(f"Saved plan expired at {self.expires}", hint=hint)
+        if then.digest != now.digest:
             raise StalePlanError("Saved plan is stale: the configuration changed since", hint=hint)
-        if self.state_id != state_id and self.state_serial:
+        if then.state_id != now.state_id and then.state_serial:
             raise StalePlanError("Saved plan is stale: it was made for another state", hint=hint)
-        if self.state_serial != state_serial:
+        if then.state_serial != now.state_serial:
             raise StalePlanError("Saved plan is stale: the state moved on since", hint=hint)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.compile import ACTION_DDL, COUPLING, Present
-from runner.errors import GuardError
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
@@ -44,13 +43,20 @@ def decide(
             continue
         found.append(_decide_one(connection, mapping, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
+    return with_counts(connection, found)
+
+
+def with_counts(
+    connection: duckdb.DuckDBPyConnection, summaries: Sequence[MappingSummary]
+) -> tuple[MappingSummary, ...]:
+    """Put in how many actions there are of each kind and side."""
     kinds = connection.execute(
         """SELECT mapping, kind || coalesce(' ' || side, '') AS kind, count(*)
         FROM "action" GROUP BY ALL ORDER BY ALL"""
     ).fetchall()
     return tuple(
         replace(one, counts={kind: n for mapping, kind, n in kinds if mapping == one.name})
-        for one in found
+        for one in summaries
     )
 
 
@@ -69,7 +75,6 @@ def _decide_one(
     connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *, interrupted: bool
 ) -> MappingSummary:
     counted = _counted(connection, mapping)
-    _must_not_be_empty(mapping, counted)
     kept = couplings.fitting(connection, mapping.name) if counted.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
@@ -84,7 +89,9 @@ def _decide_one(
     matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
     for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
         _run(connection, statement)
-    return _summary(connection, mapping, counted)
+    gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
+    empty = tuple(side.value for side in Side if counted.coupled and not counted.read[side])
+    return replace(_summary(connection, mapping, counted), gone=gone, empty=empty)
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _Counted:
@@ -111,24 +118,6 @@ def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -
             f"SELECT status, count(*) FROM {mapping.tables.status} GROUP BY ALL"
         ).fetchall()
     )
-
-
-def _must_not_be_empty(mapping: CompiledMapping, counted: _Counted) -> None:
-    """Refuse to read "there is nothing" as "everything was deleted".
-
-    Raises:
-        GuardError: a system returned no record at all of an entity that has coupled ones.
-
-    """
-    for side in Side:
-        if counted.coupled and not counted.read[side]:
-            entity = mapping.rule.entity(side)
-            raise GuardError(
-                f"{entity.system} returned no {entity.entity} at all, and {counted.coupled} are "
-                f"coupled (mapping {mapping.name})",
-                hint="is it the right company, with all permissions? "
-                "If they are gone indeed, uncouple them",
-            )
 
 
 def _summary(

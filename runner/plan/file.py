@@ -1,27 +1,32 @@
 """A plan and its file: made, saved, opened, refused when stale, read page by page.
 
 A plan is a DuckDB file that anyone can query: the table ``action`` (see ``actions.Action``), the
-table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), and ``header``.
+table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), ``header``, and
+its ``seal``.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import msgspec
 
 from runner.errors import RunnerError, StalePlanError
-from runner.model import Selection
-from runner.plan.actions import Action, FieldChange, Header, Kind, MappingSummary
+from runner.plan import seal
+from runner.plan.actions import Action, FieldChange, Header, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-VERSION = 3
+VERSION = 4
+LASTS = timedelta(hours=24)
+"""How long a saved plan may be applied, where nobody says otherwise."""
 _PAGE = 2_000
 
 
@@ -47,30 +52,43 @@ class Plan:
         """How many actions of these kinds the plan holds."""
         return sum(summary.count(*kinds) for summary in self.header.mappings)
 
-    def save(self, target: Path) -> None:
-        """Write the plan, without the snapshots it was computed from, to a file of its own."""
-        half = target.with_name(f"{target.name}.{os.getpid()}")
+    def save(self, target: Path, *, lasts: timedelta = LASTS, key: bytes = b"") -> Header:
+        """Write the plan, without the snapshots it was computed from, to a file of its own.
+
+        It may be applied for as long as it ``lasts``, and is sealed (see ``seal``). Returns its
+        header.
+        """
+        # A folder of its own, that nobody else can look into, until it is whole.
         try:
-            self.connection.execute(f"ATTACH {_text(half)} AS saved")
-            for table in ("header", "action", *self._afters()):
-                self.connection.execute(f"CREATE TABLE saved.{_name(table)} AS FROM {_name(table)}")
-            self.connection.execute("CHECKPOINT saved; DETACH saved")
-            with half.open("rb+") as written:
-                os.fsync(written.fileno())
-            half.chmod(0o600)
-            half.replace(target)
-        except (OSError, duckdb.IOException) as error:
-            half.unlink(missing_ok=True)
+            with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+                half = Path(folder) / "plan"
+                expires = datetime.now(UTC) + lasts
+                header = replace(self.header, expires=expires.isoformat(timespec="seconds"))
+                self.connection.execute("RESET disabled_compression_methods")
+                self.connection.execute(f"ATTACH {_text(half)} AS saved")
+                try:
+                    for table in ("action", *_afters(header)):
+                        name = _name(table)
+                        self.connection.execute(f"CREATE TABLE saved.{name} AS FROM {name}")
+                    _write(self.connection, "saved.header", header)
+                    seal.close(self.connection, "saved", _tables(header), key)
+                    self.connection.execute("CHECKPOINT saved")
+                finally:
+                    self.connection.execute("DETACH saved")
+                with half.open("rb+") as written:
+                    os.fsync(written.fileno())
+                half.chmod(0o600)
+                half.replace(target)
+        except (OSError, duckdb.Error) as error:
             raise RunnerError(f"the plan cannot be saved to {target}: {_first(error)}") from error
+        return header
 
     def release(self) -> Path:
         """Close the file, so that the one who applies the plan can attach it; return its path."""
         self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
+        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.close()
         return self.path
-
-    def _afters(self) -> tuple[str, ...]:
-        return tuple(f"{summary.name}.after" for summary in self.header.mappings)
 
 
 def read(
@@ -95,38 +113,62 @@ def read(
 
 def sealed(path: Path, connection: duckdb.DuckDBPyConnection, header: Header) -> Plan:
     """Write the header into the run file, which makes it a plan."""
-    connection.execute("CREATE TABLE header (document VARCHAR)")
-    connection.execute(
-        "INSERT INTO header VALUES (?)", [msgspec.json.encode(asdict(header)).decode()]
-    )
+    _write(connection, "header", header)
     connection.execute("DETACH state")
     return Plan(path, connection, header)
 
 
-def opened(path: Path) -> Plan:
+def opened(path: Path, *, key: bytes = b"") -> Plan:
     """Open a saved plan.
 
     Raises:
-        StalePlanError: it was saved by another version.
-        RunnerError: it is no plan.
+        StalePlanError: it was saved by another version, or does not fit its seal.
+        RunnerError: it is no plan, or is damaged.
 
     """
     try:
-        connection = duckdb.connect(str(path), read_only=True)
-        [(told,)] = connection.execute("SELECT document FROM header").fetchall()
-        document = msgspec.json.decode(told)
-    except (duckdb.Error, OSError, ValueError) as error:
+        connection = duckdb.connect(
+            str(path), read_only=True, config={"enable_external_access": "false"}
+        )
+        try:
+            [(catalogue,)] = connection.execute("SELECT current_database()").fetchall()
+            [(document,)] = connection.execute("SELECT document FROM main.header").fetchall()
+            header = _header(path, document)
+            seal.check(connection, path, catalogue, _tables(header), key)
+        except BaseException:
+            connection.close()
+            raise
+    except (duckdb.Error, OSError, ValueError, TypeError) as error:
         raise RunnerError(
             f"{path} is no plan: {_first(error)}", hint="`sync-run plan --out FILE` makes one"
         ) from error
-    if not isinstance(document, dict) or document.get("version") != VERSION:
+    return Plan(path, connection, header)
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def _header(path: Path, document: str) -> Header:
+    if msgspec.json.decode(document, type=_Versioned).version != VERSION:
         raise StalePlanError(
             f"{path} was saved by another version of sync-run", hint="make a new plan"
         )
-    summaries = tuple(MappingSummary(**summary) for summary in document.pop("mappings"))
-    selection = msgspec.convert(document.pop("selection"), Selection)
-    header = Header(**document, selection=selection, mappings=summaries)
-    return Plan(path, connection, header)
+    return msgspec.json.decode(document, type=Header)
+
+
+def _afters(header: Header) -> tuple[str, ...]:
+    return tuple(f"{summary.name}.after" for summary in header.mappings)
+
+
+def _tables(header: Header) -> tuple[str, ...]:
+    return ("header", "action", *_afters(header))
+
+
+def _write(connection: duckdb.DuckDBPyConnection, table: str, header: Header) -> None:
+    connection.execute(f"CREATE TABLE {table} (document VARCHAR)")
+    document = msgspec.json.encode(header).decode()
+    connection.execute(f"INSERT INTO {table} VALUES (?)", [document])
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

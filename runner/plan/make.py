@@ -8,20 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import duckdb
 
 from runner.plan import file
 from runner.plan.actions import Header
 from runner.plan.diff import decide
-from runner.state import SETTINGS, runs
+from runner.plan.guards import tripped
+from runner.state import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
-    from runner.model import Selection
+    from runner.model import Guards, Selection
+    from runner.plan.actions import Origin
+
+
+RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
+SET disabled_compression_methods = 'dict_fsst'"""
+"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and
+weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,7 @@ def run_file() -> Iterator[RunFile]:
     with TemporaryDirectory(prefix="sync-run-") as folder:
         path = Path(folder) / "run.duckdb"
         with duckdb.connect(str(path)) as connection:
-            # Nobody needs it after a crash, nor once the run is over.
-            connection.execute(f"{SETTINGS}; SET fsync_mode = 'NONE'")
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.execute(RUN_SETTINGS)
             connection.execute(f"SET temp_directory = '{folder}/spill'")
             yield RunFile(path, connection)
 
@@ -50,14 +57,12 @@ def make(
     mappings: Sequence[CompiledMapping],
     selection: Selection,
     *,
-    project: str,
-    environment: str,
-    digest: str,
+    origin: Origin,
+    guards: Guards,
     tell: Tell,
 ) -> file.Plan:
     """Decide what is to be done. Reads the state (attached), which stays as it is."""
     connection = run.connection
-    state_id, serial = runs.identity(connection)
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
@@ -66,14 +71,12 @@ def make(
     )
     header = Header(
         version=file.VERSION,
-        project=project,
-        environment=environment,
+        id=str(uuid4()),
+        origin=origin,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         selection=selection,
-        digest=digest,
-        state_id=state_id,
-        state_serial=serial,
         interrupted=interrupted,
         mappings=summaries,
+        guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),
     )
     return file.sealed(run.path, connection, header)

@@ -3,6 +3,9 @@
 Two things always hold. Every time of a job is followed by a turn that began at it or after it: none
 is lost, for a turn reads all there is when it begins. And no time has two turns that came to their
 end: none is doubled, for what was due before a turn began is covered by it.
+
+A clock that somebody sets back by more than ``TURNED``, or than a job's interval, counts anew from
+there: its jobs go on, and what it shows twice are two times.
 """
 
 from __future__ import annotations

@@ -136,10 +136,10 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
             )
             with run_file() as file:
                 made = await world.bell.unless_stopped(_planned(session, file, job))
-                if not run.nothing_to_do(made):
-                    await run.carry_out(session, made)
+                report = await run.carry_out(session, made)
+                if recorded:
                     return recorded[-1]
-                told = _ended(job, turn, run.found(made.header), world)
+                told = _ended(job, turn, report, world)
     except Exception as error:  # noqa: BLE001 - one turn that fails must not end the others
         told = _failed(job, turn, error, world)
     with store.opened() as state:

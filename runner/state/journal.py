@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
     import pyarrow as pa
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 class Intent:
     """A write that a dead run intended and perhaps sent. ``fields`` is the action's JSON.
 
-    ``key`` is ``None`` where the system was to choose it.
+    ``key`` is ``None`` where the system was to choose it, as is a partner's where there is none.
     """
 
     run: int
@@ -23,8 +25,8 @@ class Intent:
     kind: str
     side: str
     entity: str
-    left_key: str
-    right_key: str
+    left_key: str | None
+    right_key: str | None
     key: str | None
     fields: str
 
@@ -54,13 +56,14 @@ def intend(connection: duckdb.DuckDBPyConnection, run: int, intents: pa.Table) -
 def settle(connection: duckdb.DuckDBPyConnection, run: int, outcomes: pa.Table) -> None:
     """Record what came of it, in the caller's transaction.
 
-    ``outcomes`` has the columns action, outcome, key (``None``: as intended), message. Outcome
-    ``unknown`` leaves the intent open: the next run asks the system.
+    ``outcomes`` has the columns action, outcome, key (``None``: as intended), message, new_etag.
+    Outcome ``unknown`` leaves the intent open: the next run asks the system.
     """
     connection.register("outcomes", outcomes)
     connection.execute(
         """UPDATE state.main.journal SET outcome = o.outcome, message = o.message,
-            "key" = coalesce(o."key", journal."key"), settled = current_localtimestamp()
+            "key" = coalesce(o."key", journal."key"), new_etag = o.new_etag,
+            settled = current_localtimestamp()
         FROM outcomes o
         WHERE journal.run = ? AND journal.action = o.action AND o.outcome <> 'unknown'""",
         [run],
@@ -70,9 +73,24 @@ def settle(connection: duckdb.DuckDBPyConnection, run: int, outcomes: pa.Table) 
 
 def unfinished(connection: duckdb.DuckDBPyConnection) -> tuple[Intent, ...]:
     """Return the intents whose outcome nobody recorded, oldest first."""
+    return _intents(connection, "outcome IS NULL", [])
+
+
+def in_doubt(
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[int], mapping: str
+) -> tuple[Intent, ...]:
+    """Return the intents of a mapping, of these runs, of which nobody knows what came."""
+    where = "list_contains(?, run) AND mapping = ? AND (outcome IS NULL OR outcome = 'compared')"
+    return _intents(connection, where, [list(runs), mapping])
+
+
+def _intents(
+    connection: duckdb.DuckDBPyConnection, where: str, told: Sequence[object]
+) -> tuple[Intent, ...]:
     rows = connection.execute(
-        """SELECT run, action, mapping, kind, side, entity, left_key, right_key, "key", fields
-        FROM state.main.journal WHERE outcome IS NULL ORDER BY run, action"""
+        f"""SELECT run, action, mapping, kind, side, entity, left_key, right_key, "key", fields
+        FROM state.main.journal WHERE {where} ORDER BY run, action""",
+        list(told),
     ).fetchall()
     names = tuple(Intent.__dataclass_fields__)
     return tuple(Intent(**dict(zip(names, row, strict=True))) for row in rows)
@@ -92,15 +110,49 @@ def of_record(
     return tuple(Entry(**dict(zip(names, row, strict=True))) for row in rows)
 
 
+def moves(
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[int], mapping: str
+) -> tuple[tuple[str, str, str, str | None, str], ...]:
+    """Return side, entity, key, ETag before and after of what these runs wrote, in that order."""
+    rows = connection.execute(
+        """SELECT side, entity, "key", etag, new_etag FROM state.main.journal
+        WHERE list_contains(?, run) AND mapping = ? AND new_etag IS NOT NULL
+        ORDER BY settled, action""",
+        [list(runs), mapping],
+    ).fetchall()
+    return tuple((str(s), str(e), str(k), etag, str(new)) for s, e, k, etag, new in rows)
+
+
 def close(
-    connection: duckdb.DuckDBPyConnection, intent: Intent, outcome: str, message: str
+    connection: duckdb.DuckDBPyConnection,
+    intent: Intent,
+    outcome: str,
+    message: str,
+    *,
+    key: str | None = None,
 ) -> None:
-    """Record what was found out about an unfinished intent."""
+    """Record what was found out about an unfinished intent; ``key`` is the record that it made."""
     connection.execute(
         """UPDATE state.main.journal
-        SET outcome = ?, message = ?, settled = current_localtimestamp()
-        WHERE run = ? AND action = ? AND outcome IS NULL""",
-        [outcome, message, intent.run, intent.action],
+        SET outcome = ?, message = ?, "key" = coalesce(?, "key"),
+            settled = current_localtimestamp()
+        WHERE run = ? AND action = ? AND (outcome IS NULL OR outcome = 'compared')""",
+        [outcome, message, key, intent.run, intent.action],
+    )
+
+
+def local(connection: duckdb.DuckDBPyConnection, run: int, actions: str) -> None:
+    """Record what no system is asked for: pairs coupled and uncoupled, in the caller's transaction.
+
+    ``actions`` is SQL of rows of the action table.
+    """
+    connection.execute(
+        f"""INSERT INTO state.main.journal
+            (run, action, mapping, kind, side, entity, left_key, right_key, fields, intended,
+             outcome, settled)
+        SELECT ?, id, mapping, kind, '', '', left_key, right_key, '[]', current_localtimestamp(),
+            'written', current_localtimestamp() FROM ({actions})""",
+        [run],
     )
 
 

@@ -27,8 +27,11 @@ def move_on(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
-    """Begin a run and return its number; plans made before are stale from here on."""
+def begin(connection: duckdb.DuckDBPyConnection, command: str, plan: str = "") -> int:
+    """Begin a run and return its number; plans made before are stale from here on.
+
+    ``plan`` is the id of the plan that it carries out: that one may be gone on with.
+    """
     connection.execute("BEGIN")
     move_on(connection)
     [(run,)] = connection.execute(
@@ -37,6 +40,13 @@ def begin(connection: duckdb.DuckDBPyConnection, command: str) -> int:
         RETURNING id""",
         [command],
     ).fetchall()
+    if plan:
+        connection.execute(
+            """INSERT INTO state.main.applied
+            SELECT ?, ?, CAST("value" AS BIGINT), FALSE FROM state.main.meta
+            WHERE "key" = 'serial'""",
+            [run, plan],
+        )
     connection.execute("COMMIT")
     return int(run)
 

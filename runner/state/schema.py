@@ -40,6 +40,18 @@ MIGRATIONS: tuple[str, ...] = (
         changes BIGINT NOT NULL, failed BIGINT NOT NULL, message VARCHAR NOT NULL,
         exit_code INTEGER NOT NULL);
     """,
+    """
+    CREATE TABLE applied (
+        run BIGINT PRIMARY KEY, plan VARCHAR NOT NULL, serial BIGINT NOT NULL,
+        complete BOOLEAN NOT NULL);
+    ALTER TABLE journal ADD COLUMN new_etag VARCHAR;
+    ALTER TABLE journal ADD COLUMN "after" VARCHAR;
+    UPDATE journal SET
+        left_key = replace(left_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        right_key = replace(right_key, 'known-after-apply:', 'known-after-apply:' || chr(31)),
+        fields = replace(fields, '"known-after-apply:', '"known-after-apply:\\u001f')
+        WHERE outcome IS NULL;
+    """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.
 
@@ -47,7 +59,9 @@ MIGRATIONS: tuple[str, ...] = (
 synchronized). ``base."<mapping>"`` (made by ``couplings.ensure_base``) holds what each side held
 when the pair was last synchronized. ``turn`` holds what the scheduler did (``state.turns.Turn``).
 ``journal`` is the write-ahead record: a row without
-``outcome`` was intended, and perhaps sent.
+``outcome`` was intended, and perhaps sent; ``new_etag`` and ``after`` (the mapped fields, as JSON)
+are the record as the system then gave it back. ``applied`` says which run carried out which plan,
+which serial it moved the state to, and whether nothing is left of the plan.
 """
 
 VERSION = len(MIGRATIONS)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from runner.errors import StateHeldError, StateUnusableError
 from runner.state.schema import MIGRATIONS, VERSION
+from runner.state.words import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Store:
             StateUnusableError: it cannot be written.
 
         """
-        with _translated(self.path), duckdb.connect() as connection:
+        with translated(self.path), duckdb.connect() as connection:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection.execute(SETTINGS)
             connection.execute(f"ATTACH {_text(self.path)} AS state; USE state")
@@ -73,9 +74,27 @@ def held(path: Path, command: str) -> Iterator[Store]:
             cannot be written.
 
     """
-    with _translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    with locked(path, command), translated(path):
+        store = Store(path)
+        if store.exists:
+            with store.opened():
+                pass
+        yield store
+
+
+@contextmanager
+def locked(path: Path, command: str) -> Iterator[None]:
+    """Keep other runners away from a state for the time of one command, whatever the file holds.
+
+    What this process makes in that time, nobody but its owner can read.
+
+    Raises:
+        StateHeldError, StateUnusableError: as ``held``.
+
+    """
+    with translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, mode=0o600)
     holder = path.with_name(path.name + ".holder")
     try:
         lock.acquire()
@@ -86,18 +105,17 @@ def held(path: Path, command: str) -> Iterator[Store]:
         ) from None
     except OSError as error:
         raise StateUnusableError(f"{path} cannot be locked: {error.strerror}") from error
+    # DuckDB's log beside the state has the rights that the process gives to new files.
+    before = os.umask(0o077)
     try:
-        with _translated(path):
+        with translated(path):
             since = datetime.now(UTC).isoformat(timespec="seconds")
             holder.write_text(
                 json.dumps({"process": os.getpid(), "command": command, "since": since})
             )
-        store = Store(path)
-        if store.exists:
-            with store.opened():
-                pass
-        yield store
+        yield
     finally:
+        os.umask(before)
         holder.unlink(missing_ok=True)
         lock.release()
 
@@ -115,6 +133,16 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'state' AND table_name = 'meta'"
     ).fetchall()
     version = 0
+    if (
+        not known
+        and connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' LIMIT 1"
+        ).fetchall()
+    ):
+        raise StateUnusableError(
+            "the file that should be the state is another database",
+            hint="`state:` of sync.yaml names it",
+        )
     if known:
         [(told,)] = connection.execute(
             'SELECT "value" FROM meta WHERE "key" = \'version\''
@@ -130,25 +158,6 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(script)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", [str(number)])
         connection.execute("COMMIT")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Say in words what the file system or DuckDB holds against the state file."""
-    try:
-        yield
-    except duckdb.IOException as error:
-        line = str(error).splitlines()[0]
-        if "Conflicting lock" in line:
-            raise StateHeldError(f"{path} is open in another program: {line}") from error
-        raise StateUnusableError(f"{path} cannot be used: {line}") from error
-    except duckdb.SerializationException as error:
-        raise StateUnusableError(
-            f"{path} is damaged: {str(error).splitlines()[0]}",
-            hint="restore a backup of the file, or move it away to couple everything anew",
-        ) from error
-    except OSError as error:
-        raise StateUnusableError(f"{path} cannot be used: {error.strerror}") from error
 
 
 def _private(path: Path) -> None:

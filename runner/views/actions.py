@@ -73,10 +73,13 @@ def in_order(counts: dict[str, int]) -> list[str]:
     return sorted(counts, key=lambda key: kinds.index(key.split()[0]))
 
 
-def groups(mapping: Document, shown: dict[str, int] | None, screen: Screen) -> list[str]:
+def groups(
+    mapping: Document, shown: dict[str, int] | None, screen: Screen, asked: str
+) -> list[str]:
     """Draw the actions of a mapping, at most so many of each kind (``None``: all there are).
 
-    A kind that is not in ``shown`` is left out, as if there were none.
+    A kind that is not in ``shown`` is left out, as if there were none. ``asked`` is the command
+    that made the plan: with ``--full`` it shows the rest.
     """
     lines: list[str] = []
     hidden: list[str] = []
@@ -95,7 +98,7 @@ def groups(mapping: Document, shown: dict[str, int] | None, screen: Screen) -> l
     if hidden:
         more = wrapped(f"{', '.join(map(tied, hidden))}:", screen.width - 4)
         lines += [f"  {'…' if n == 0 else ' '} {line}" for n, line in enumerate(more)]
-        lines += [f"    {screen.command} plan {mapping['mapping']} --full"]
+        lines += [f"    {screen.command} {asked} --full"]
     return lines
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION = 1
 Document = dict[str, Any]
 
-_PENDING = "known-after-apply:"
+_PENDING = "known-after-apply:\x1f"
 SHOWN = (
     Kind.CREATE,
     Kind.UPDATE,
@@ -59,6 +59,8 @@ class Report(Protocol):
     @property
     def stopped(self) -> str: ...  # noqa: D102
     @property
+    def earlier(self) -> Sequence[int]: ...  # noqa: D102
+    @property
     def exit_code(self) -> int: ...  # noqa: D102
 
 
@@ -72,10 +74,16 @@ def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
         "project": plan.header.project,
         "environment": plan.header.environment,
         "created": plan.header.created,
+        "undoes": plan.header.undoes or None,
+        "expires": plan.header.expires or None,
         "selection": _selection(plan.header.selection),
         "interrupted": plan.header.interrupted,
         "changes": plan.count(*CHANGES),
         "failures": plan.count(*FAILURES),
+        "guards": [
+            {"guard": guard.name, "what": guard.what, "limit": guard.limit or None}
+            for guard in plan.header.guards
+        ],
         "mappings": [_mapping(summary, plan, limit) for summary in plan.header.mappings],
     }
 
@@ -192,6 +200,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }
 

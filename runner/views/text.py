@@ -44,6 +44,8 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
         if (block := _mapping(mapping, document, screen, findings_only=findings_only))
     ]
     blocks += details
+    if document.get("guards"):
+        blocks.append(_guards(document["guards"], screen))
     if sum(block.count("\n") for block in details) > _SCROLLED and not findings_only:
         blocks.append(said)
     return "\n\n".join(blocks)
@@ -71,7 +73,11 @@ def sentence(document: Document) -> str:
 def report(document: Document, screen: Screen) -> str:
     """Draw what an apply did: counters by mapping, then what failed."""
     paint = screen.paint
-    lines = [paint(f"Run {document['run']}", "1")]
+    before = " and ".join(str(run) for run in document.get("earlier", ()))
+    if before and not document["run"]:
+        return f"This plan was carried out already, by run {before}: nothing is left to do."
+    on = f", which went on where run {before} stopped" if before else ""
+    lines = [paint(f"Run {document['run']}", "1") + on]
     lines += [f"  {line}" for line in _counted(document["counters"], screen)]
     for failure in document["failures"]:
         key = " ↔ ".join(printable(k) for k in failure["keys"].values() if k)
@@ -175,7 +181,9 @@ def _mapping(mapping: Document, document: Document, screen: Screen, *, findings_
         if kind in FINDINGS or not findings_only
     }
     whole = screen.full and not findings_only
-    drawn = groups(mapping, None if whole else shown, screen)
+    undoes = document.get("undoes")
+    asked = f"undo {undoes}" if undoes else f"plan {mapping['mapping']}"
+    drawn = groups(mapping, None if whole else shown, screen, asked)
     if not drawn and not alone:
         return ""
     left, right = mapping["left"], mapping["right"]
@@ -195,3 +203,13 @@ def interrupted(n: int) -> str:
         f"An earlier run was interrupted: the outcome of {plural(n, 'write')} is open. "
         "`sync-run apply` asks the systems about them first."
     )
+
+
+def _guards(guards: list[Document], screen: Screen) -> str:
+    """Say what apply would stop at, and how to lift it."""
+    lines = [f"{screen.paint('guards', '1')}  apply stops before its first write"]
+    for guard in guards:
+        first, *rest = wrapped(f"{guard['guard']}: {guard['what']}", screen.width - 4)
+        lines += [f"  {screen.paint('!', '31')} {first}", *(f"    {line}" for line in rest)]
+    options = " ".join(f"--allow {guard['guard']}" for guard in guards)
+    return "\n".join([*lines, "  hint: if it is meant", f"    {screen.command} apply {options}"])

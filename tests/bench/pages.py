@@ -19,12 +19,9 @@ import resource
 import socket
 import sys
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-import duckdb
 import msgspec
 import uvicorn
 
@@ -32,7 +29,7 @@ from runner.connectors.odata.rows import Column, Decoder
 from runner.connectors.odata.v4 import Habits, OData
 from runner.events import RowsRead
 from runner.extract import pages
-from runner.state import SETTINGS
+from runner.plan import run_file
 from runner.wire import Type, WireQuery
 
 if TYPE_CHECKING:
@@ -130,8 +127,9 @@ def read(size: int, url: str) -> int:
         await connector.describe(["rows"])
         query = WireQuery(entity="rows", fields=tuple(NAMES))
         told = RowsRead(mapping="bench", system="bench", entity="rows", rows=0)
-        with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "run")) as file:
-            file.execute(f"{SETTINGS}; SET memory_limit = '256MB'")
+        with run_file() as run:
+            file = run.connection
+            file.execute("SET memory_limit = '256MB'")
             rows = await pages.pull(connector, query, _KINDS, file, "raw", lambda _: None, told)
         await connector.close()
         return rows

@@ -26,8 +26,17 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
-from runner.model import Direction, Entity, FieldMapping, Mapping, Project, Selection, Side
-from runner.plan import CHANGES, FAILURES, RunFile, make
+from runner.model import (
+    Direction,
+    Entity,
+    FieldMapping,
+    Guards,
+    Mapping,
+    Project,
+    Selection,
+    Side,
+)
+from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, RunFile, make
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
@@ -100,6 +109,7 @@ def prepare(folder: Path, size: int) -> None:
         for k, n in enumerate(NAMES)
     )
     with duckdb.connect(str(folder / "source.duckdb")) as source:
+        source.execute(SETTINGS)
         source.execute(
             f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
         )
@@ -138,7 +148,7 @@ def prepare(folder: Path, size: int) -> None:
 
 
 def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
-    run_file.execute(f"{SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+    run_file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
     for side in Side:
         source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
         made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
@@ -151,7 +161,7 @@ def ours_from_pages(folder: Path, size: int) -> int:
     fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
     opened = project(folder)
     with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         session = run.Session(
             project=opened,
             connectors=fakes,
@@ -171,7 +181,7 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
     """From snapshot tables to the action table."""
     mapping = compiled(folder)
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(SETTINGS)
+        file.execute(RUN_SETTINGS)
         Store(folder / "state.duckdb").attach(file)
         file.execute(COUNTED_DDL)
         started = time.perf_counter()
@@ -179,9 +189,10 @@ def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
             RunFile(folder / "run.duckdb", file),
             (mapping,),
             Selection(mappings=("records",)),
-            project="bench",
-            environment="",
-            digest="",
+            origin=Origin(
+                project="bench", environment="", systems={}, digest="", state_id="", state_serial=0
+            ),
+            guards=Guards(),
             tell=lambda _: None,
         )
         _told["seconds"] = time.perf_counter() - started
@@ -198,7 +209,8 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         for side in ("left", "right")
     }
     with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(f"{SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
+        # Nothing of its file is synced to disk either.
+        file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
         started = time.perf_counter()
         file.execute(
             f"""CREATE TABLE changes AS SELECT * FROM (
@@ -238,7 +250,8 @@ def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
     """Measure one work in a fresh process, on a fresh copy of the run file."""
-    (folder / "run.duckdb").unlink(missing_ok=True)
+    for left in folder.glob("run.duckdb*"):
+        left.unlink()
     if name != "pages to plan":
         shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
     context = multiprocessing.get_context("spawn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -99,6 +100,41 @@ def test_where_finds_what_is_equal(system: System, tmp_path: Path) -> None:
         assert await found(**{system.amount: Decimal("200.50")}) == [second]
         assert await found(**{system.text: TRICKY, system.amount: Decimal(7)}) == []
         assert await found(**{system.text: "x" * 1000}) == []
+        await connector.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "' or 1 eq 1 or '",
+        "x') or true or contains(a,'",
+        "'; DROP TABLE x; --",
+        "?$filter=true&$top=1",
+        "%27%20or%20true",
+        "../../$metadata#",
+        "a\\'b\"c`d",
+    ],
+)
+def test_a_value_is_never_words_of_a_query(system: System, tmp_path: Path, words: str) -> None:
+    async def scenario() -> None:
+        connector, _, _ = system.opened(tmp_path)
+        first = system.keys[0]
+        before = await rows(connector, system.query(system.amount))
+        _, page = await written(connector, system.update(first, **{system.text: words}))
+        assert page.columns[system.text] == [words]
+        query = system.query(system.key, where=((system.text, words),))
+        assert list(await rows(connector, query)) == [first]
+        for where in (((system.text, f"{words}x"),), ((system.key, words),)):
+            with suppress(SystemUnavailableError):  # no GUID, no number: refused, and no harm done
+                assert await rows(connector, system.query(system.key, where=where)) == {}
+        with suppress(SystemUnavailableError):
+            assert await rows(connector, system.query(system.key, keys=(words,))) == {}
+        for write in (system.delete(words), system.update(words, **{system.text: "y"})):
+            with suppress(SystemUnavailableError):
+                assert isinstance(await one(connector, write), Rejected)
+        assert await rows(connector, system.query(system.amount)) == before
         await connector.close()
 
     run(scenario())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -324,6 +325,25 @@ def test_links_that_lead_astray(links: list[str], said: str, tmp_path: Path) -> 
         with pytest.raises(SystemUnavailableError, match=said):
             await _paged(connector, line, *links)
         assert {request.url.host for request in line.passed} == {"crm.example"}
+        await connector.close()
+
+    run(scenario())
+
+
+def test_the_next_page_is_on_its_way_and_left_behind_by_who_stops(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path)
+        await connector.describe(["accounts"])
+        body = {"value": [{"accountid": ALPHA, "name": "x"}], "@odata.nextLink": "/a?$skiptoken=1"}
+        line.faults += [answering(200, msgspec.json.encode(body)), answering(403, b"{}")]
+        pages = connector.pages(WireQuery(entity="accounts", fields=("name",)))
+        page = await anext(aiter(pages))
+        assert page.keys == [ALPHA]
+        await asyncio.sleep(0)
+        await pages.aclose()  # type: ignore[attr-defined]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         await connector.close()
 
     run(scenario())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.connectors.line import http
 from runner.connectors.line.failures import MaybeSentError
 from runner.connectors.line.http import Client, Credentials, Request
 from runner.connectors.line.patience import Patience
@@ -127,6 +128,23 @@ def test_a_connection_is_kept_and_a_body_unpacked() -> None:
                 assert await made.read(get(f"{server.url}/a"), bytes) == b'{"a":1}'
             assert server.connections == 1
             assert "authorization: Bearer t0ken\r\n" in server.heads[0].replace("Auth", "auth")
+            await made.close()
+
+    run(scenario())
+
+
+def test_an_answer_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST", 1 << 20)
+
+    async def scenario() -> None:
+        bomb = ok(gzip.compress(b"0" * (50 << 20)), "Content-Encoding: gzip")
+        async with served(lambda _: bomb) as server:
+            made = client(server)
+            with pytest.raises(SystemUnavailableError, match="larger than 1 MB") as caught:
+                await made.read(get(f"{server.url}/a"), bytes)
+            assert "page_size" in caught.value.hint
+            with pytest.raises(MaybeSentError, match="larger than 1 MB"):
+                await made.write(get(f"{server.url}/a", "POST"))
             await made.close()
 
     run(scenario())

@@ -61,6 +61,24 @@ def test_no_digit_is_lost(number: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (["1.50", "null", "-3"], ["1.50", None, "-3"]),
+        (["null", "null"], [None, None]),
+        (["1.50", "1e2", "null"], ["1.50", "100", None]),
+        (["7", '"7.25"'], ["7", "7.25"]),
+    ],
+)
+def test_a_column_of_numbers_reads_as_each_of_them(
+    numbers: list[str], expected: list[str | None]
+) -> None:
+    decoder = Decoder(column("id"), [column("d", Type.DECIMAL)])
+    rows = ",".join(f'{{"id":"{n}","d":{number}}}' for n, number in enumerate(numbers, 1))
+    page, _ = decoder.page(f'{{"value":[{rows}]}}'.encode())
+    assert page.columns == {"d": expected}
+
+
+@pytest.mark.parametrize(
     ("body", "said", "garbled"),
     [
         (b'{"value":[{"id":"a","t":"x"', "garbled", True),

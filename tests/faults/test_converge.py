@@ -125,8 +125,7 @@ async def applied(made: Quickstart, port: int) -> tuple[int, int]:
             await run.settle_interrupted(session)
             plan = await run.make_plan(session, file, Selection(mappings=CHOSEN))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
-            if not run.nothing_to_do(plan):
-                await run.carry_out(session, plan)
+            await run.carry_out(session, plan)
             return changes, errors
     finally:
         for connector in connectors.values():

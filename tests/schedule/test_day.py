@@ -51,7 +51,8 @@ def lived(folder: Path, seed: int, every: timedelta) -> Day:
         at(BEGIN + chance.randrange(1, 24) * HOUR + timedelta(seconds=chance.uniform(0, 8)),
            day.stop if n % 4 == 0 else day.kill)  # fmt: skip
     set_back = BEGIN + (13 + chance.random()) * HOUR
-    at(set_back, partial(day.sets_the_clock, -timedelta(minutes=40)))
+    # By less than an interval: what the clock shows twice after that is two times.
+    at(set_back, partial(day.sets_the_clock, -min(timedelta(minutes=40), every * 2 / 3)))
     at(set_back + 4 * HOUR, partial(day.sets_the_clock, timedelta()))
     day.lives(BEGIN + 27 * HOUR)
     return day

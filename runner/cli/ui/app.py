@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _ASSETS = {"page.css": "text/css", "report.js": "text/javascript", "ui.js": "text/javascript"}
+_ALLOW = "allow "
+"""What the names of boxes begin with that lift a guard."""
 _MOST = 64 * 1024
 """Bytes that a form of ours never reaches."""
 
@@ -144,7 +146,8 @@ class _Site:
     async def apply(self, request: Request) -> Response:
         async def done(told: dict[str, str]) -> None:
             if told.get("sure") == "yes":
-                self._work.apply()
+                lifted = (name.removeprefix(_ALLOW) for name in told if name.startswith(_ALLOW))
+                self._work.apply(tuple(lifted))
 
         return await self._did(request, done, "plan")
 

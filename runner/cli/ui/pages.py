@@ -120,9 +120,16 @@ class Pages:
             button = "<button>Plan all mappings</button>"
             return f"<h2>Plan</h2><p>No plan has been made.</p>{self.form('plan', button)}"
         what = about(planned["selection"])
+        guards = "".join(
+            f'<label class="check"><input type="checkbox" name="allow {escape(guard["guard"])}" '
+            f'value="yes"> <span class="error">lift {escape(guard["guard"])}</span>: '
+            f"{escape(guard['what'])}</label>"
+            for guard in planned["guards"]
+        )
         apply = (
             self.form(
                 "apply",
+                f"{guards}"
                 '<label class="check"><input type="checkbox" name="sure" value="yes" required> '
                 "I have looked at it</label><button>Apply this plan</button>",
                 label="Apply",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import run
 from runner.cli.progress import Progress
-from runner.cli.wiring import session
+from runner.cli.wiring import plan_key, session
 from runner.errors import ConfigError, RunnerError
 from runner.plan import opened as saved
 from runner.plan import run_file
@@ -84,25 +84,23 @@ class Workbench:
                 async with session(self.project, "ui plan", tell) as opened:
                     await run.settle_interrupted(opened)
                     made = await run.make_plan(opened, file, selection)
-                    made.save(path)
+                    made.save(path, key=plan_key())
                     told = document.of_plan(made, limit=0)
                     data = in_script(compacted(told["mappings"], document.actions_of(made)))
             self.planned = Planned(path=path, document=told, data=data)
 
         self._start("plan", work)
 
-    def apply(self) -> None:
-        """Carry out exactly the plan that was shown."""
+    def apply(self, allow: tuple[str, ...] = ()) -> None:
+        """Carry out exactly the plan that was shown; ``allow`` names guards that are lifted."""
         planned = self.planned
         if planned is None:
             return
 
         async def work(tell: Tell) -> None:
             async with session(self.project, "ui apply", tell) as opened:
-                made = saved(planned.path)
-                report = run.found(made.header)
-                if not run.nothing_to_do(made):
-                    report = await run.carry_out(opened, made)
+                made = saved(planned.path, key=plan_key())
+                report = await run.carry_out(opened, made, allow=allow)
             self.planned, self.report = None, document.of_report(report)
 
         self._start("apply", work)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 Read = TypeVar("Read")
 
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+LARGEST = 256 << 20
+"""Bytes of one answer, unpacked; a page of Dataverse or Business Central has a tenth of it."""
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -245,14 +247,32 @@ class Client:
                 self._used.append(known)
             try:
                 with translated():
-                    response = await client.send(self._made(client, request, known))
+                    made = self._made(client, request, known)
+                    response = await client.send(made, stream=True)
+                    try:
+                        content = await self._content(request, response)
+                    finally:
+                        await response.aclose()
             except NotSentError as error:
                 if not error.hopeless:
                     raise
                 raise self.unavailable(f"{request.about}: cannot be sent: {error}") from error
         self._look_at_the_clock(response.headers.get("date", ""))
         self._look_at_the_crowd(response.status_code, response.headers)
-        return Reply(response.status_code, response.headers, response.content, self.words)
+        return Reply(response.status_code, response.headers, content, self.words)
+
+    async def _content(self, request: Request, response: httpx.Response) -> bytes:
+        """Read a body as far as it may go: what was packed small may be endless unpacked."""
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST:
+                what = f"{request.about}: the answer is larger than {LARGEST >> 20} MB"
+                if request.method == "GET":
+                    raise self.unavailable(what, hint="ask for smaller pages: `page_size:`")
+                raise MaybeSentError(what)
+        return b"".join(parts)
 
     def _look_at_the_crowd(self, status: int, headers: Mapping[str, str]) -> None:
         """Note how many requests at a time the system wants, as far as it tells (A13)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -47,19 +48,16 @@ async def pages(
 ) -> AsyncIterator[Page]:
     """Yield pages as the server links them. Links are opaque: they are followed as they are.
 
+    The next page is on its way while the one before is dealt with.
+
     Raises:
         SystemUnavailableError: the server refuses, answers what cannot be read, or its links lead
             astray or round in a circle.
 
     """
     seen = {first.url}
-    request = first
-    while True:
-        page, link = await client.read(request, decoder.page)
-        if page.keys:
-            yield page
-        if not link:
-            return
+
+    def after(request: Request, link: str) -> Request:
         try:
             url = follow(urljoin(request.url, link) if "://" not in link else link)
         except ValueError as error:
@@ -67,7 +65,23 @@ async def pages(
         if url in seen:
             raise client.unavailable(f"{first.about}: its pages go round in a circle")
         seen.add(url)
-        request = Request(method="GET", url=url, headers=first.headers, about=first.about)
+        return Request(method="GET", url=url, headers=first.headers, about=first.about)
+
+    request, coming = first, asyncio.ensure_future(client.read(first, decoder.page))
+    try:
+        while True:
+            page, link = await coming
+            if link:
+                request = after(request, link)
+                coming = asyncio.ensure_future(client.read(request, decoder.page))
+            if page.keys:
+                yield page
+            if not link:
+                return
+    finally:
+        # Whoever stops reading, or fails, leaves no request behind, and asks for no answer to it.
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 async def changes(

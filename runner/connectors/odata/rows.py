@@ -26,6 +26,7 @@ Document = TypeVar("Document")
 
 _NULL = msgspec.Raw(b"null")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
+_PLAIN_LINES = re.compile(r"(?:(?:-?[0-9]+(?:\.[0-9]+)?|null)(?:\n(?!\Z)|\Z))+").fullmatch
 _JSON: Mapping[Type, Any] = {
     Type.INTEGER: int | None,
     Type.BOOLEAN: bool | None,
@@ -200,7 +201,7 @@ class Decoder:
             found = list(map(attrgetter(last), found))
         if column.number:
             return [None if value is None else str(value) for value in found]
-        return [_digits(raw) for raw in found] if column.type is Type.DECIMAL else found
+        return _decimals(found) if column.type is Type.DECIMAL else found
 
 
 def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document:
@@ -280,6 +281,14 @@ def _field(attribute: str, column: Column, above: str) -> tuple[Any, ...]:
     if column.annotation:
         return (attribute, kind, msgspec.field(default=None, name=name))
     return (attribute, kind, msgspec.field(name=name))
+
+
+def _decimals(raws: Sequence[msgspec.Raw]) -> list[Value]:
+    """Return numbers as they were written; a whole column is looked at in one go where it can."""
+    text = b"\n".join(raws).decode()
+    if raws and _PLAIN_LINES(text):
+        return [None if line == "null" else line for line in text.split("\n")]
+    return [_digits(raw) for raw in raws]
 
 
 def _digits(raw: msgspec.Raw) -> str | None:

@@ -1,0 +1,111 @@
+"""What others take for the same compare; runs in a Python of its own, with them installed.
+
+    python peers.py WORK FOLDER
+
+``FOLDER`` holds ``left``, ``right`` and ``base`` as Parquet, 20 columns and ``id``. Prints JSON:
+the seconds of loading what is in memory into the peer, of finding the differences, and how many.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+Told = dict[str, float]
+
+
+def rows(folder: Path, name: str) -> list[tuple[Any, ...]]:
+    return duckdb.execute(f"SELECT * FROM '{folder / name}.parquet'").fetchall()
+
+
+def columns(folder: Path) -> list[str]:
+    told = duckdb.execute(f"DESCRIBE FROM '{folder / 'left'}.parquet'").fetchall()
+    return [name for name, *_ in told if name != "id"]
+
+
+def diffsync(folder: Path) -> Told:
+    """The two sides alone: it knows no base."""
+    import diffsync as peer  # type: ignore[import-not-found]  # noqa: PLC0415 - only here
+
+    names = columns(folder)
+    record = type(
+        "Record",
+        (peer.DiffSyncModel,),
+        {
+            "__annotations__": {"id": str, **dict.fromkeys(names, str | None)},
+            "_modelname": "record",
+            "_identifiers": ("id",),
+            "_attributes": tuple(names),
+            **dict.fromkeys(names),
+        },
+    )
+    side = type("Side", (peer.Adapter,), {"record": record, "top_level": ["record"]})
+    given = {name: rows(folder, name) for name in ("left", "right")}
+    started = time.perf_counter()
+    sides = {}
+    for name, found in given.items():
+        sides[name] = side()
+        for row in found:
+            sides[name].add(record(**dict(zip(("id", *names), row, strict=True))))
+    loaded = time.perf_counter()
+    changes = len(sides["left"].diff_to(sides["right"]))
+    return {"load": loaded - started, "diff": time.perf_counter() - loaded, "found": changes}
+
+
+def dictionaries(folder: Path) -> Told:
+    """Three-way, by plain Python dictionaries of tuples."""
+    given = {name: rows(folder, name) for name in ("left", "right", "base")}
+    started = time.perf_counter()
+    left, right, base = ({row[0]: row[1:] for row in found} for found in given.values())
+    loaded = time.perf_counter()
+    changes = []
+    for key in left.keys() | right.keys() | base.keys():
+        was = base.get(key)
+        moved = [
+            None if was is None or now is None else [n for n, v in enumerate(now) if v != was[n]]
+            for now in (left.get(key), right.get(key))
+        ]
+        if moved != [[], []]:
+            changes.append((key, moved))
+    done = time.perf_counter()
+    return {"load": loaded - started, "diff": done - loaded, "found": len(changes)}
+
+
+def polars(folder: Path) -> Told:
+    """Three-way full joins, a list of changed fields a side."""
+    import polars as pl  # type: ignore[import-not-found]  # noqa: PLC0415 - only here
+
+    started = time.perf_counter()
+    tables = ("left", "right", "base")
+    left, right, base = (pl.read_parquet(folder / f"{name}.parquet") for name in tables)
+    loaded = time.perf_counter()
+    names = [name for name in left.columns if name != "id"]
+    joined = base.join(left, on="id", how="full", suffix="_l", coalesce=True)
+    joined = joined.join(right, on="id", how="full", suffix="_r", coalesce=True)
+    moved = [
+        pl.concat_list(
+            [pl.when(pl.col(f"{n}_{s}").ne_missing(pl.col(n))).then(pl.lit(n)) for n in names]
+        )
+        .list.drop_nulls()
+        .alias(s)
+        for s in ("l", "r")
+    ]
+    found = joined.with_columns(moved).filter(
+        (pl.col("l").list.len() > 0) | (pl.col("r").list.len() > 0)
+    )
+    done = time.perf_counter()
+    return {"load": loaded - started, "diff": done - loaded, "found": found.height}
+
+
+WORKS = {"diffsync": diffsync, "dictionaries": dictionaries, "polars": polars}
+
+if __name__ == "__main__":
+    told = WORKS[sys.argv[1]](Path(sys.argv[2]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**told, "peak_mb": peak}))

@@ -174,6 +174,19 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incremental:
+    """How a system's own word on what changed is taken.
+
+    ``overlap`` is by how much its moments of change are mistrusted: so far before the newest one
+    seen the next reading begins. ``deletes`` is how often all keys are looked at for what was
+    deleted, where nothing else tells; ``None``: never, but on demand.
+    """
+
+    overlap: timedelta = timedelta(minutes=5)
+    deletes: timedelta | None = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """One connected application.
 
@@ -203,6 +216,7 @@ class System:
     writes: int = 0
     caller: str = ""
     refuse_duplicates: bool = False
+    incremental: Incremental = field(default_factory=Incremental)
     at: Location
 
     @property
@@ -572,6 +586,11 @@ class Project:
         given = (dict(step.arguments) for step in steps)
         found = ((str(told["system"]), str(told["entity"])) for told in given)
         return tuple(dict.fromkeys((*ends, *found)))
+
+    @property
+    def mirror(self) -> Path:
+        """The file, beside the state, of what the systems held when they were last looked at."""
+        return self.state.with_name(f"{self.state.name}.mirror")
 
     def system(self, name: str) -> System:
         """The system of that name. Raises ``KeyError`` for a name that is none: a fault of ours."""

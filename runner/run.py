@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -83,8 +84,36 @@ async def compiled(
     return compile_project(project, types, capabilities)
 
 
-async def make_plan(session: Session, file: plan.RunFile, selection: Selection) -> plan.Plan:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How both sides are read: all of them, or what changed since they were last read.
+
+    ``deletes``: an incremental run looks for deletions, whenever it did so before. ``now`` tells
+    the time by which that is due.
+    """
+
+    incremental: bool = False
+    deletes: bool = False
+    now: Callable[[], datetime] = _now
+
+    def __str__(self) -> str:
+        return "incremental" if self.incremental else "full"
+
+
+FULL = Extent()
+
+
+async def make_plan(
+    session: Session, file: plan.RunFile, selection: Selection, extent: Extent = FULL
+) -> plan.Plan:
     """Read both sides and decide what is to be done. Writes to no system and not to the state.
+
+    The mirror begins with the first incremental run; from then on full runs refresh it too. A run
+    about some records has no use for it.
 
     Raises:
         ConfigError: the selection does not fit a mapping.
@@ -94,15 +123,30 @@ async def make_plan(session: Session, file: plan.RunFile, selection: Selection) 
     mappings = narrowed(session.mappings, selection)
     wanted = [mapping for mapping in mappings if mapping.name in selection.mappings]
     session.store.attach(file.connection)
-    await extract.take(wanted, session.connectors, file.connection, session.tell)
-    return plan.make(
-        file,
-        mappings,
-        selection,
-        origin=_origin(session, file.connection),
-        guards=session.project.guards,
-        tell=session.tell,
-    )
+    path, manner = session.project.mirror, None
+    with ExitStack() as stack:
+        if not selection.some and (extent.incremental or path.exists()):
+            names = [mapping.name for mapping in mappings]
+            stack.enter_context(extract.mirrored(file.connection, path, names))
+            manner = extract.Manner(
+                systems={system.name: system for system in session.project.systems},
+                whole=not extent.incremental,
+                deletes=extent.deletes,
+                now=extent.now,
+            )
+        taken = await extract.take(
+            wanted, session.connectors, file.connection, session.tell, manner
+        )
+        return plan.make(
+            file,
+            mappings,
+            selection,
+            origin=_origin(session, file.connection),
+            guards=session.project.guards,
+            taken=taken,
+            mode=str(extent) if manner else str(FULL),
+            tell=session.tell,
+        )
 
 
 async def make_undo(session: Session, file: plan.RunFile, run: int) -> plan.Plan:
@@ -153,24 +197,25 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
             if begun.complete:
                 return _already(header, begun)
             plan.attach(state, path)
-            run = runs.begin(state, "undo" if header.undoes else "apply", header.id)
-            progress = await apply.carry_out(
-                state,
-                [summary.name for summary in header.mappings],
-                session.mappings,
-                session.connectors,
-                run,
-                session.tell,
-                earlier=begun.runs,
-            )
-            report = _report(run, header, progress, begun.runs)
-            runs.end(
-                state,
-                run,
-                report.counters,
-                report.exit_code,
-                also=lambda: _ended(session, state, report),
-            )
+            with extract.accounted(state, session.project.mirror):
+                run = runs.begin(state, "undo" if header.undoes else "apply", header.id)
+                progress = await apply.carry_out(
+                    state,
+                    [summary.name for summary in header.mappings],
+                    session.mappings,
+                    session.connectors,
+                    run,
+                    session.tell,
+                    earlier=begun.runs,
+                )
+                report = _report(run, header, progress, begun.runs)
+                runs.end(
+                    state,
+                    run,
+                    report.counters,
+                    report.exit_code,
+                    also=lambda: _ended(session, state, report),
+                )
             plan.detach(state)
     except StateUnusableError as error:
         if run:

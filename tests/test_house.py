@@ -25,6 +25,7 @@ MUTABLE = {"Binder", "FieldBinder", "Progress"} | {
     "Exchange",
     "Job",
     "Workbench",
+    "_Refresh",
 }
 """What gathers while a loop runs and never leaves the room that made it; what servers remember."""
 

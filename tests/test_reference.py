@@ -73,6 +73,8 @@ def of_sync() -> Iterator[tuple[str, str, str]]:
     yield from (("sync", name, text) for name, text in examples(SYNC["properties"]))
     system = SYNC["$defs"]["system"]["properties"]
     yield from (("system", name, text) for name, text in examples(system))
+    incremental = SYNC["$defs"]["incremental"]["properties"]
+    yield from (("incremental", name, text) for name, text in examples(incremental))
     defaults = SYNC["properties"]["defaults"]["properties"]
     yield from (("defaults", name, text) for name, text in examples(defaults))
     job = SYNC["$defs"]["job"]["properties"]

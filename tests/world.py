@@ -168,6 +168,7 @@ class World:
     name: str = "world"
     environment: str = ""
     places: dict[str, str] = field_(default_factory=dict)
+    extent: run.Extent = run.FULL
 
     @property
     def project(self) -> Project:
@@ -238,10 +239,11 @@ class World:
     ) -> Told:
         async with self.session() as session:
             named = tuple(names) or tuple(m.name for m in session.mappings)
+            selection = Selection(mappings=named, **chosen)
             with run_file() as file:
                 if write:
                     await run.settle_interrupted(session)
-                made = await run.make_plan(session, file, Selection(mappings=named, **chosen))
+                made = await run.make_plan(session, file, selection, self.extent)
                 if out:
                     made.save(out)
                 told = document.of_plan(made)

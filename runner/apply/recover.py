@@ -47,6 +47,11 @@ async def recover(
         if mapping is None or intent.kind != "create":
             journal.close(connection, intent, "compared", "left to the next compare")
             continue
+        if _coupled(connection, intent):
+            journal.close(
+                connection, intent, "coupled", "its partner was coupled by hand meanwhile"
+            )
+            continue
         keys = await candidates(connection, mapping, connectors, intent)
         if len(keys) > 1:
             continue
@@ -61,6 +66,13 @@ async def recover(
         journal.close(connection, intent, outcome, "resolved by asking the system", key=key)
         connection.execute("COMMIT")
         tell(Recovered(mapping=mapping.name, key=_partner(intent), what=outcome))
+
+
+def _coupled(connection: duckdb.DuckDBPyConnection, intent: Intent) -> bool:
+    """Whether somebody has coupled the record that another was to be made for."""
+    place = 1 if intent.side == "left" else 0
+    pairs = couplings.find(connection, intent.mapping, _partner(intent))
+    return any(pair[place] == _partner(intent) for pair in pairs)
 
 
 async def candidates(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.compile import incremental
 from runner.model import Side
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
         system = mapping.rule.entity(side).system
         request = connectors[system].explain(mapping.reading(side).query)
         yield f"-- read {mapping.rule.entity(side).entity} of {system}\n{request}"
+        yield f"-- incremental runs read {incremental.reason(mapping, side)}"
+    for sought in mapping.sought:
+        request = connectors[sought.system].explain(sought.query)
+        yield f"-- find values in {sought.query.entity} of {sought.system}: all of it\n{request}"
     for side, source in mapping.key_sources.items():
         yield f"-- new records in {mapping.rule.entity(side).system} get their key from {source}"
     statements = [
@@ -33,7 +38,9 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
         ),
         mapping.status(whole=False),
         mapping.undecided(),
-        mapping.base_view({column.name for column in mapping.base}),
+        mapping.base_view(
+            {column.name for column in mapping.base}, f"left_key IN ({mapping.changed})"
+        ),
         *mapping.matching(),
         *mapping.deciding(),
     ]

@@ -41,6 +41,8 @@ def undo(
     sync-run undo 7 --out undo.plan && sync-run apply undo.plan
     """
     with words_for_errors():
+        from runner.run import FULL
+
         project = the_project(context)
         options = PlanOptions(
             out=out,
@@ -50,6 +52,7 @@ def undo(
             as_json=as_json,
             screen=screen(context, full=full),
             detailed=False,
+            extent=FULL,
         )
         raise typer.Exit(asyncio.run(_undo(project, run, options)))
 

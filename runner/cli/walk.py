@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runner.errors import Problem
     from runner.model import Project, Selection
     from runner.plan import Plan
-    from runner.run import Report, Session
+    from runner.run import Extent, Report, Session
     from runner.views.actions import Screen
     from runner.views.document import Document
 
@@ -49,6 +49,7 @@ class PlanOptions:
     as_json: bool
     screen: Screen
     detailed: bool
+    extent: Extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class ApplyOptions:
     yes: bool
     as_json: bool
     screen: Screen
+    extent: Extent
     allow: tuple[str, ...]
 
 
@@ -71,6 +73,14 @@ Names = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
+Incremental = Annotated[
+    bool,
+    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
+]
+Deletes = Annotated[
+    bool,
+    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
 
 
@@ -126,6 +136,8 @@ def plan(  # noqa: PLR0913 - one for each option
     ] = None,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
     explain: Annotated[
         bool,
         typer.Option("--explain", help="Show the wire queries and the SQL instead of a plan."),
@@ -139,6 +151,7 @@ def plan(  # noqa: PLR0913 - one for each option
     \b
     sync-run plan
     sync-run plan customers --full
+    sync-run plan --incremental
     sync-run plan customers --record 10000
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
@@ -169,6 +182,7 @@ def plan(  # noqa: PLR0913 - one for each option
             as_json=as_json,
             screen=screen(context, full=full),
             detailed=detailed_exitcode,
+            extent=_extent(chosen, incremental=incremental, deletes=deletes),
         )
         raise typer.Exit(asyncio.run(_plan(project, chosen, options)))
 
@@ -192,6 +206,8 @@ def apply(  # noqa: PLR0913 - one for each option
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
     full: Full = False,
+    incremental: Incremental = False,
+    deletes: Deletes = False,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -211,6 +227,7 @@ def apply(  # noqa: PLR0913 - one for each option
     \b
     sync-run apply
     sync-run apply customers contacts --yes
+    sync-run apply --incremental --yes
     sync-run apply customers --record 10000 --prefer nav
     sync-run apply monday.plan
     """
@@ -219,6 +236,11 @@ def apply(  # noqa: PLR0913 - one for each option
 
         project = the_project(context)
         saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        if saved and incremental:
+            raise RunnerError(
+                f"{saved} is a saved plan: what it needed was read when it was made",
+                hint="`sync-run plan --incremental --out FILE` saves an incremental one",
+            )
         if saved and (records or where or direction or prefer or dependencies):
             raise RunnerError(
                 f"{saved} is a saved plan, which says by itself what it is about",
@@ -240,9 +262,26 @@ def apply(  # noqa: PLR0913 - one for each option
             yes=yes or as_json,
             as_json=as_json,
             screen=screen(context, full=full),
+            extent=_extent(chosen, incremental=incremental, deletes=deletes),
             allow=lifted,
         )
         raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+
+
+def _extent(chosen: Selection, *, incremental: bool, deletes: bool) -> Extent:
+    from runner.run import Extent
+
+    if incremental and chosen.some:
+        raise RunnerError(
+            "--incremental is for whole mappings",
+            hint="a run about some records reads those alone, as far as that is enough",
+        )
+
+    if deletes and not incremental:
+        raise RunnerError(
+            "--deletes goes with --incremental", hint="a full run sees what was deleted anyway"
+        )
+    return Extent(incremental=incremental, deletes=deletes)
 
 
 async def _advice(project: Project) -> Sequence[Problem]:
@@ -263,7 +302,7 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
 
     with progress() as tell, run_file() as file:
         async with session(project, "plan", tell) as opened:
-            made = await make_plan(opened, file, chosen)
+            made = await make_plan(opened, file, chosen, options.extent)
             saved(made, options.out, options.lasts)
             if options.markdown:
                 _summarize(made, options.markdown)
@@ -336,7 +375,8 @@ async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> 
                     return report.exit_code
                 return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
-            return await _carried_out(opened, await make_plan(opened, file, chosen), options)
+            made = await make_plan(opened, file, chosen, options.extent)
+            return await _carried_out(opened, made, options)
 
 
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:

@@ -65,6 +65,15 @@ EVERYTHING = Present(
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What the status is found out from, as SQL: pairs as in ``coupling``, and both snapshots."""
+
+    pairs: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
     """Writes the statements that turn one mapping's snapshots into its actions."""
 
@@ -77,13 +86,16 @@ class Actions:
     def _tables(self) -> Tables:
         return Tables(self.mapping.name)
 
-    def status(self, *, whole: bool) -> str:
+    def status(self, *, whole: bool, sources: Sources | None = None) -> str:
         """Say of every record how it stands; those that are simply unchanged are left out.
 
         ``whole``: compare every coupled pair field by field, not only those whose hash moved,
-        because the mapping itself changed since they were last synchronized.
+        because the mapping itself changed since they were last synchronized. ``sources``: where
+        pairs and records are, if not in the state and in the snapshots.
         """
         tables = self._tables
+        pairs = f"(SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)})"
+        found = sources or Sources(pairs, *(tables.snapshot(side) for side in Side))
         moved = f"l.{HASH} <> c.left_hash OR r.{HASH} <> c.right_hash OR c.left_hash IS NULL"
         return f"""CREATE TABLE {tables.status} AS
 SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY}) AS right_key,
@@ -98,10 +110,10 @@ SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY})
         WHEN r.{KEY} IS NULL THEN 'deleted right'
         WHEN {"TRUE" if whole else moved} THEN 'changed'
         ELSE 'unchanged' END AS status
-FROM (SELECT * FROM {COUPLING} WHERE mapping = {text(self.mapping.name)}) c
-FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.LEFT)}) l
+FROM {found.pairs} c
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {found.left}) l
     ON l.{KEY} = c.left_key
-FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {tables.snapshot(Side.RIGHT)}) r
+FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {found.right}) r
     ON r.{KEY} = c.right_key
 WHERE status <> 'unchanged'"""
 

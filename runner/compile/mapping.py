@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections import abc
     from collections.abc import Iterator
 
+    from runner.compile.actions import Sources
     from runner.compile.fields import CompiledField
     from runner.compile.lookups import Sought
     from runner.compile.snapshot import Reading
@@ -112,8 +113,11 @@ class CompiledMapping:
         """SQL of the hash over one side's compared values: alike means nothing changed there."""
         return f"hash({', '.join(columns)})" if columns else f"hash({dialect.text(side.value)})"
 
-    def base_view(self, fitting: abc.Container[str]) -> Statement:
-        """Read the base with exactly this mapping's columns; those that do not fit are blank."""
+    def base_view(self, fitting: abc.Container[str], chosen: str) -> Statement:
+        """Read the base with exactly this mapping's columns; those that do not fit are blank.
+
+        ``chosen`` is SQL that says which pairs, by ``left_key``.
+        """
         columns = ", ".join(
             f"b.{dialect.name(c.name)}"
             if c.name in fitting
@@ -125,9 +129,13 @@ class CompiledMapping:
             purpose="the base of the pairs that changed",
             sql=f"""CREATE TABLE {tables.base} AS
 SELECT b.left_key, b.right_key, {columns}
-FROM {tables.state_base} b
-SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USING (left_key)""",
+FROM {tables.state_base} b WHERE {chosen}""",
         )
+
+    @property
+    def changed(self) -> str:
+        """SQL of the left keys of the pairs whose base is asked for."""
+        return f"SELECT left_key FROM {self.tables.status} WHERE status = 'changed'"
 
     def empty_base(self) -> Statement:
         """Stand in for the base of a mapping that the state does not know yet."""
@@ -137,9 +145,10 @@ SEMI JOIN (SELECT left_key FROM {tables.status} WHERE status = 'changed') s USIN
             sql=f"CREATE TABLE {self.tables.base} (left_key VARCHAR, right_key VARCHAR, {columns})",
         )
 
-    def status(self, *, whole: bool) -> Statement:
-        """Find what is not simply unchanged."""
-        return Statement(purpose="how every record stands", sql=self._actions.status(whole=whole))
+    def status(self, *, whole: bool, sources: Sources | None = None) -> Statement:
+        """Find what is not simply unchanged (see ``Actions.status``)."""
+        stands = self._actions.status(whole=whole, sources=sources)
+        return Statement(purpose="how every record stands", sql=stands)
 
     def undecided(self) -> Statement:
         """Find whose create an interrupted run left open."""

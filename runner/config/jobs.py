@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from runner.config.durations import duration
 from runner.errors import Problem, nearest
 from runner.model import Job, Mode
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 SHORTEST = timedelta(seconds=10)
 """The shortest time between two runs of a job: less is asking for the impossible."""
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DEFAULTS = {"attempts": 10, "backoff": "30s", "quiet": "0s"}
 _FIELDS = re.compile(r"\S+(\s+\S+){4}")
 _WHEN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -60,11 +60,6 @@ def _job(
         enabled=value.get("enabled", True),
         at=document.key_at(path),
     )
-
-
-def duration(text: str) -> timedelta:
-    """Read ``90s``, ``2m``, ``12h`` or ``1d``."""
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 def _zone(document: Document, value: dict[str, Any]) -> str:

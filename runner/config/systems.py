@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from runner.config.durations import duration
 from runner.config.fields import KEYS
 from runner.errors import Problem
-from runner.model import RECORDS, Auth, System
+from runner.model import RECORDS, Auth, Incremental, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,10 +88,26 @@ def systems_of(root: Path, document: Document, problems: list[Problem]) -> Itera
             writes=value.get("writes", 0),
             caller=value.get("caller", ""),
             refuse_duplicates=value.get("duplicates") == "refuse",
+            incremental=_incremental(
+                {**document.value.get("incremental", {}), **value.get("incremental", {})}
+            ),
             at=document.at(path),
         )
         problems += _problems(system, value, document, path)
         yield system
+
+
+def _incremental(value: dict[str, str]) -> Incremental:
+    usual = Incremental()
+    deletes = value.get("deletes")
+    return Incremental(
+        overlap=duration(value["overlap"]) if "overlap" in value else usual.overlap,
+        deletes=usual.deletes
+        if deletes is None
+        else None
+        if deletes == "never"
+        else duration(deletes),
+    )
 
 
 def _auth(value: dict[str, Any]) -> Auth:

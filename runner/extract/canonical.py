@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 
 from runner import dialect, expression
+from runner.errors import SystemUnavailableError
 from runner.transform import converted
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    import duckdb
+    from collections.abc import Iterator
 
     from runner.compile import CompiledMapping
     from runner.compile.snapshot import Reading, RowWise
     from runner.model import Side
 
 _BATCH = 20_000
+
+
+@contextmanager
+def readable(system: str, entity: str) -> Iterator[None]:
+    """Say whose fault it is that a value is none of its type.
+
+    Raises:
+        SystemUnavailableError: that of the system that sent it.
+
+    """
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        first = str(error).splitlines()[0]
+        raise SystemUnavailableError(
+            system, f"{entity} holds a value that cannot be read: {first}"
+        ) from error
 
 
 def canonical(

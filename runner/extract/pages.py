@@ -11,7 +11,7 @@ from runner.events import RowsRead
 from runner.wire import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     import duckdb
 
@@ -65,8 +65,7 @@ async def pull(
 
     A record that came twice because it moved while paging is kept once, as it was last read.
     """
-    connection.register("incoming", batch([], columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+    empty(connection, table, columns)
 
     def read(rows: int) -> None:
         tell(RowsRead(mapping=told.mapping, system=told.system, entity=told.entity, rows=rows))
@@ -79,6 +78,13 @@ async def pull(
     return rows
 
 
+def empty(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Type]) -> None:
+    """Make a raw table without rows, in the place of whatever has its name."""
+    connection.register("incoming", batch([], columns))
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
 async def append(
     connector: Connector,
     query: WireQuery,
@@ -88,10 +94,23 @@ async def append(
     read: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Read what the query asks for into a raw table that is there; return the number of rows."""
+    rows = await gather(connector.pages(query), columns, connection, table, read)
+    keep_last(connection, table)
+    return rows
+
+
+async def gather(
+    pages: AsyncIterator[Page],
+    columns: Mapping[str, Type],
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    read: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Take pages into a raw table that is there, in their order; return how many rows came."""
     # Pages wait as Arrow, which takes a fifth of the memory of Python's texts.
     shape, waiting = schema(columns), list[pa.RecordBatch]()
     gathered = rows = 0
-    async for page in connector.pages(query):
+    async for page in pages:
         waiting.append(_arrow(page, shape))
         gathered += len(page.keys)
         rows += len(page.keys)
@@ -102,7 +121,6 @@ async def append(
     if waiting:
         await _insert(connection, table, pa.Table.from_batches(waiting, shape))
     connection.unregister("incoming")
-    _keep_last(connection, table)
     return rows
 
 
@@ -121,7 +139,8 @@ async def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Ta
         await asyncio.wait([inserting])
 
 
-def _keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Keep a record that came more than once as it was last read."""
     [(repeated,)] = connection.execute(
         f'SELECT count(*) - count(DISTINCT "#key") FROM {table}'
     ).fetchall()

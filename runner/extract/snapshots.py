@@ -6,24 +6,28 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from runner.compile import COUNTED_DDL
-from runner.errors import SystemUnavailableError
+from runner.compile.incremental import Way
 from runner.events import RowsRead
-from runner.extract import chosen
-from runner.extract.canonical import canonical
+from runner.extract import chosen, refresh
+from runner.extract.canonical import canonical, readable
 from runner.extract.pages import append, batch, pull
+from runner.extract.refresh import Taken
 from runner.model import Side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import duckdb
+
     from runner.compile import CompiledMapping
     from runner.compile.lookups import Sought
     from runner.connectors.protocol import Connector
     from runner.events import Tell
+    from runner.extract.refresh import Manner
 
+Takings = dict[tuple[str, Side], Taken]
+"""How each side was read, by mapping and side."""
 
 _MOST_BY_KEY = 2_000
 """Records that are read one by one, by their keys, before all are read instead."""
@@ -34,11 +38,13 @@ async def take(
     connectors: Mapping[str, Connector],
     connection: duckdb.DuckDBPyConnection,
     tell: Tell,
-) -> None:
+    manner: Manner | None = None,
+) -> Takings:
     """Read both sides of each mapping into snapshot tables of the run file.
 
     Where the system itself filters, ``counted`` says how many rows its entity has in all (NULL:
-    nobody knows), so that what was held back can be counted.
+    nobody knows), so that what was held back can be counted. With a ``manner``, sides that tell
+    what changed are brought up to date in the mirror (attached), and no snapshot is made of them.
 
     Raises:
         SystemUnavailableError: a system could not be read, or sent a value that is none of its
@@ -48,12 +54,15 @@ async def take(
     connection.execute(COUNTED_DDL)
     by_key = chosen.keys(mappings, connection)
     await _look_into(mappings, connectors, connection)
+    taken: Takings = {}
     async with asyncio.TaskGroup() as group:
         for system in sorted({m.rule.entity(side).system for m in mappings for side in Side}):
+            connector = connectors[system]
             group.create_task(
-                _of_system(system, mappings, connectors[system], connection, by_key, tell)
+                _of_system(system, mappings, connector, connection, by_key, tell, manner, taken)
             )
     chosen.must_be_there(mappings, connection)
+    return taken
 
 
 async def _of_system(
@@ -63,6 +72,8 @@ async def _of_system(
     connection: duckdb.DuckDBPyConnection,
     by_key: Mapping[tuple[str, Side], tuple[str, ...]],
     tell: Tell,
+    manner: Manner | None,
+    taken: Takings,
 ) -> None:
     # Each task has a cursor of its own: statements of one connection must not interleave.
     with connection.cursor() as cursor:
@@ -70,6 +81,11 @@ async def _of_system(
             for side in (side for side in Side if mapping.rule.entity(side).system == system):
                 raw = mapping.tables.raw(side)
                 entity = mapping.rule.entity(side).entity
+                if manner is not None and refresh.keeps(mapping, side, manner):
+                    taken[mapping.name, side] = await refresh.bring_up(
+                        mapping, side, connector, cursor, manner, tell
+                    )
+                    continue
                 reading = mapping.reading(side)
                 columns = reading.columns
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
@@ -78,20 +94,19 @@ async def _of_system(
                     rows = await chosen.pull(connector, reading, keys, cursor, raw)
                     tell(replace(told, rows=rows, done=True))
                 else:
-                    await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                    rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
                 if keys is None and reading.query.filter:
                     await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
                     cursor.execute(
                         "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
                     )
-                try:
+                with readable(system, entity):
                     canonical(cursor, mapping, side, raw, mapping.tables.snapshot(side))
-                except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-                    raise SystemUnavailableError(
-                        system, f"{entity} holds a value that cannot be read: {_first(error)}"
-                    ) from error
                 cursor.execute(f"DROP TABLE {raw}")
+                taken[mapping.name, side] = Taken(
+                    way=Way.WHOLE, rows=rows, relation=mapping.tables.snapshot(side)
+                )
 
 
 async def by_keys(
@@ -157,7 +172,3 @@ async def _held_back(
     whole = len(missing) > _MOST_BY_KEY
     query = replace(reading.query, filter="", keys=() if whole else missing)
     await append(connector, query, reading.columns, connection, raw)
-
-
-def _first(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -102,6 +102,9 @@ class MappingSummary:
 
     ``counts`` holds the number of actions by kind and side (``create right``, ``conflict``);
     ``filtered`` records that no mapping filter let through, by side; ``unchanged`` coupled pairs.
+    ``read`` counts the records known of each side, ``reading`` says by side how they were read:
+    ``way`` (see ``compile.incremental.Way``), how many ``rows`` came, and when deletions were last
+    looked for (``deletions``; ``None`` where that needs no look of its own).
     ``coupled`` pairs are known before the run, ``gone`` of them lack a record now; ``uncoupled``
     records of a side have no partner and match none. ``empty`` names sides that returned nothing
     at all though pairs are known. ``spared`` counts writes that the plan leaves out, because the
@@ -117,6 +120,7 @@ class MappingSummary:
     counts: Mapping[str, int] = field(default_factory=dict)
     filtered: Mapping[str, int] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
+    reading: Mapping[str, Mapping[str, str | int | None]] = field(default_factory=dict)
     unchanged: int = 0
     coupled: int = 0
     gone: int = 0
@@ -164,6 +168,7 @@ class Header:
     mappings: tuple[MappingSummary, ...]
     guards: tuple[Tripped, ...] = ()
     undoes: int = 0
+    mode: str = "full"
 
     @property
     def project(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from runner.compile import ACTION_DDL, COUPLING, Present
 from runner.events import MappingPlanned
 from runner.model import Side
 from runner.plan.actions import MappingSummary
+from runner.plan.standing import sides, stand
 from runner.state import couplings
+from runner.state.keys import among
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -18,12 +21,14 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping, Statement
     from runner.events import Tell
+    from runner.extract import Taken, Takings
 
 
 def decide(
     connection: duckdb.DuckDBPyConnection,
     mappings: Sequence[CompiledMapping],
     chosen: Collection[str],
+    taken: Takings,
     tell: Tell,
     *,
     interrupted: bool,
@@ -31,7 +36,8 @@ def decide(
     """Fill the action table and say what was found in each chosen mapping.
 
     ``connection`` is the run file's, with snapshots taken and the state attached read-only;
-    ``interrupted``: its journal holds writes of which nobody knows what became.
+    ``taken`` says where the rows are that no snapshot was made of, ``interrupted``: its journal
+    holds writes of which nobody knows what became.
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
@@ -41,7 +47,7 @@ def decide(
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping, interrupted=interrupted))
+        found.append(_decide_one(connection, mapping, taken, interrupted=interrupted))
         tell(MappingPlanned(mapping=mapping.name))
     return with_counts(connection, found)
 
@@ -62,7 +68,7 @@ def with_counts(
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """How many pairs of a mapping are coupled, and how many records of either side were read.
+    """How many pairs of a mapping are coupled, and how many records there are of either side.
 
     Where some records were read by their keys, their pairs count.
     """
@@ -72,18 +78,26 @@ class _Counted:
 
 
 def _decide_one(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *, interrupted: bool
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    takings: Takings,
+    *,
+    interrupted: bool,
 ) -> MappingSummary:
-    counted = _counted(connection, mapping)
+    taken = sides(mapping, takings)
+    counted = _counted(connection, mapping, taken)
     kept = couplings.fitting(connection, mapping.name) if counted.coupled else {}
     fitting = {c.name for c in mapping.base if kept.get(c.name) == c.fingerprint}
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
-    _run(connection, mapping.status(whole=whole))
+    resting = stand(connection, mapping, taken, whole=whole)
     if interrupted:
         _run(connection, mapping.undecided())
     statuses = _statuses(connection, mapping)
-    known = kept and "changed" in statuses
-    _run(connection, mapping.base_view(fitting) if known else mapping.empty_base())
+    if kept and "changed" in statuses:
+        chosen = among(connection, "left_key", mapping.changed)
+        _run(connection, mapping.base_view(fitting, chosen))
+    else:
+        _run(connection, mapping.empty_base())
     for statement in mapping.matching(statuses):
         _run(connection, statement)
     matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
@@ -91,20 +105,24 @@ def _decide_one(
         _run(connection, statement)
     gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
     empty = tuple(side.value for side in Side if counted.coupled and not counted.read[side])
-    return replace(_summary(connection, mapping, counted), gone=gone, empty=empty)
+    reading = {side.value: one.told for side, one in taken.items()}
+    found = _summary(connection, mapping, counted, resting)
+    return replace(found, gone=gone, empty=empty, reading=reading)
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> _Counted:
-    left, right = (mapping.tables.snapshot(side) for side in Side)
+def _counted(
+    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, taken: Mapping[Side, Taken]
+) -> _Counted:
+    left, right = (taken[side].relation for side in Side)
     by_key = (
         mapping.narrowing.keys
         and connection.execute(
             'SELECT 1 FROM "by_key" WHERE mapping = ?', [mapping.name]
         ).fetchall()
     )
-    among = mapping.narrowing.pair() if by_key else "TRUE"
+    chosen = mapping.narrowing.pair() if by_key else "TRUE"
     [(coupled, lefts, rights)] = connection.execute(
-        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {among}),
+        f"""SELECT (SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {chosen}),
         (SELECT count(*) FROM {left}), (SELECT count(*) FROM {right})""",
         [mapping.name],
     ).fetchall()
@@ -121,11 +139,15 @@ def _statuses(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -
 
 
 def _summary(
-    connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, counted: _Counted
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    counted: _Counted,
+    resting: Mapping[str, int],
 ) -> MappingSummary:
-    """Say what was found, but for the actions."""
+    """Say what was found, but for the actions; ``resting`` is not in the status table."""
     rule, some = mapping.rule, mapping.narrowing.some
-    statuses = _statuses(connection, mapping)
+    statuses = Counter(_statuses(connection, mapping))
+    statuses.update(resting)
     unchanged = 0
     if counted.coupled:
         [(unchanged,)] = connection.execute(mapping.unchanged().sql).fetchall()
@@ -148,7 +170,7 @@ def _summary(
         right_entity=rule.right.entity,
         filtered={**filtered, "coupled": statuses.get("filtered", 0)},
         read={side.value: n for side, n in counted.read.items()},
-        unchanged=unchanged,
+        unchanged=unchanged - resting.get("filtered", 0),
         coupled=_coupled(connection, mapping) if some else counted.coupled,
         uncoupled=_uncoupled(connection, mapping),
         spared=_spared(connection, mapping),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from runner.compile import CompiledMapping
     from runner.events import Tell
+    from runner.extract import Takings
     from runner.model import Guards, Selection
     from runner.plan.actions import Origin
 
@@ -59,15 +60,25 @@ def make(
     *,
     origin: Origin,
     guards: Guards,
+    taken: Takings | None = None,
+    mode: str = "full",
     tell: Tell,
 ) -> file.Plan:
-    """Decide what is to be done. Reads the state (attached), which stays as it is."""
+    """Decide what is to be done. Reads the state (attached), which stays as it is.
+
+    ``taken`` says how the systems were read (empty: into snapshots), ``mode`` what was asked for.
+    """
     connection = run.connection
     [(interrupted,)] = connection.execute(
         "SELECT count(*) FROM state.main.journal WHERE outcome IS NULL"
     ).fetchall()
     summaries = decide(
-        connection, mappings, selection.mappings, tell, interrupted=bool(interrupted)
+        connection,
+        mappings,
+        selection.mappings,
+        taken or {},
+        tell,
+        interrupted=bool(interrupted),
     )
     header = Header(
         version=file.VERSION,
@@ -78,5 +89,6 @@ def make(
         interrupted=interrupted,
         mappings=summaries,
         guards=tripped(summaries, guards, {m.name: m.rule.guards for m in mappings}),
+        mode=mode,
     )
     return file.sealed(run.path, connection, header)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runner import run
 from runner.errors import ExitCode, RunnerError, StoppedError
-from runner.model import Selection
+from runner.model import Mode, Selection
 from runner.plan import run_file
 from runner.schedule.due import Due, counted, next_up
 from runner.state import held, turns
@@ -135,7 +135,7 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
                 ended=ended,
             )
             with run_file() as file:
-                made = await world.bell.unless_stopped(_planned(session, file, job))
+                made = await world.bell.unless_stopped(_planned(session, file, job, world))
                 report = await run.carry_out(session, made)
                 if recorded:
                     return recorded[-1]
@@ -147,10 +147,10 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
     return told
 
 
-async def _planned(session: run.Session, file: RunFile, job: Job) -> Plan:
-    # Every run reads both sides whole so far: `job.mode` is for what comes to read less.
+async def _planned(session: run.Session, file: RunFile, job: Job, world: World) -> Plan:
     await run.settle_interrupted(session)
-    return await run.make_plan(session, file, Selection(mappings=job.mappings))
+    extent = run.Extent(incremental=job.mode is Mode.INCREMENTAL, now=world.clock.now)
+    return await run.make_plan(session, file, Selection(mappings=job.mappings), extent)
 
 
 def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:

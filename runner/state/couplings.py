@@ -31,9 +31,11 @@ def ensure_base(
     """
     kept = fitting(connection, mapping)
     wanted = {column.name: column for column in columns}
+    table, index = f"state.base.{_name(mapping)}", _name(f"{mapping} by left key")
+    by_key = f"CREATE INDEX IF NOT EXISTS {index} ON {table} (left_key)"
     if kept == {column.name: column.fingerprint for column in columns}:
+        connection.execute(by_key)
         return
-    table = f"state.base.{_name(mapping)}"
     stale = [
         name
         for name, fingerprint in kept.items()
@@ -45,6 +47,8 @@ def ensure_base(
         f"CREATE TABLE IF NOT EXISTS {table} "
         "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
     )
+    # A table is not altered while an index is on it.
+    connection.execute(f"DROP INDEX IF EXISTS state.base.{index}")
     for name in stale:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
     for column in fresh:
@@ -55,6 +59,7 @@ def ensure_base(
             "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
             [mapping, column.name, column.fingerprint],
         )
+    connection.execute(by_key)
     connection.execute("COMMIT")
 
 
@@ -115,6 +120,24 @@ def advance(
         "WHERE coupling.mapping = ? AND coupling.left_key = m.left_key",
         [mapping],
     )
+
+
+def digest(connection: duckdb.DuckDBPyConnection, mapping: str) -> str:
+    """Say in which state a mapping's couplings are: it changes whenever one of them does.
+
+    Runs move the serial; what is coupled or uncoupled by hand moves the number of pairs, or of
+    those that were never synchronized.
+    """
+    [row] = connection.execute(
+        """SELECT (SELECT max("value") FROM state.main.meta WHERE "key" = 'id'),
+            (SELECT max("value") FROM state.main.meta WHERE "key" = 'serial'),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_hash, right_hash)))
+             FROM state.main.coupling WHERE mapping = $mapping),
+            (SELECT concat_ws(' ', count(*), bit_xor(hash(left_key, right_key)))
+             FROM state.main.coupling WHERE mapping = $mapping AND left_hash IS NULL)""",
+        {"mapping": mapping},
+    ).fetchall()
+    return " / ".join(str(part) for part in row)
 
 
 def find(

@@ -25,6 +25,9 @@ def _of_sync(schema: Schema) -> Iterator[str]:
     yield _section("sync.yaml", schema["title"], schema["properties"], schema)
     system = schema["$defs"]["system"]
     yield _section("A system", system["description"], system["properties"], schema)
+    incremental = schema["$defs"]["incremental"]
+    told = incremental["description"]
+    yield _section("Incremental runs", told, incremental["properties"], schema)
     defaults = schema["properties"]["defaults"]
     yield _section("Defaults", defaults["description"], defaults["properties"], schema)
     job = schema["$defs"]["job"]

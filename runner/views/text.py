@@ -194,7 +194,26 @@ def _mapping(mapping: Document, document: Document, screen: Screen, *, findings_
         lines += [
             f"  {line}" for line in wrapped(", ".join(map(tied, _facts(mapping))), screen.width - 2)
         ]
-    return "\n".join([*lines, *drawn])
+    return "\n".join([*lines, *_read(mapping, screen), *drawn])
+
+
+def _read(mapping: Document, screen: Screen) -> list[str]:
+    """Say how both sides were read, where that is not whole."""
+    told = mapping["reading"].items()
+    if all(side["way"] == "whole" for _, side in told):
+        return []
+    said = ", ".join(_side_read(*side) for side in told)
+    return [f"  {line}" for line in wrapped(f"read: {said}", screen.width - 2)]
+
+
+def _side_read(system: str, told: Document) -> str:
+    """Say how a side was read: ``all 20 of nav``, ``3 that changed in crm``."""
+    if told["way"] == "whole":
+        return f"all {told['rows']:,} of {system}"
+    if told["way"] == "delta":
+        return f"{told['rows']:,} that changed in {system}"
+    looked = f"deletions last looked for {told['deletions']}"
+    return f"{told['rows']:,} that may have changed in {system} ({looked})"
 
 
 def interrupted(n: int) -> str:

@@ -11,7 +11,7 @@ import pytest
 from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
 from runner.model import DeleteConflict, Drift, UpdateConflict
 from runner.plan import Kind
-from runner.state import held
+from runner.state import couplings, held
 from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, WriteKind
 from tests.fakes import Fake, fields
 from tests.world import AGENTS, BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
@@ -328,6 +328,19 @@ def test_a_lost_create_that_several_records_could_be_is_left_to_a_person(small: 
     reasons = [error["reason"] for error in told.actions(Kind.ERROR)]
     assert any("several could be it" in reason for reason in reasons)
     assert not [w for w in small.shop.written if w.kind is WriteKind.CREATE]
+
+
+def test_a_lost_create_whose_partner_was_coupled_by_hand_meanwhile(small: World) -> None:
+    small.shop.put("Customer", "20", Name="Gamma")
+    small.desk.lose = True
+    small.apply()
+    small.desk.lose = False
+    small.desk.put("accounts", "g2", name="Beta")
+    with held(small.project.state, "test") as store, store.opened() as state:
+        couplings.adopt(state, "customers", "20", "g2", run=0)
+    small.apply()
+    with held(small.project.state, "test") as store, store.opened() as state:
+        assert couplings.find(state, "customers", "20") == (("20", "g2"),)
 
 
 def test_one_runner_at_a_time(small: World) -> None:

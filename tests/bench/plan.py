@@ -100,18 +100,22 @@ def compiled(folder: Path) -> CompiledMapping:
     return mapping
 
 
-def prepare(folder: Path, size: int) -> None:
-    """Make source tables, a state in which the records are coupled, and the peer's tables."""
-    values = ", ".join(
+def made_up() -> str:
+    """SQL of the fields of record ``i``."""
+    return ", ".join(
         f"'{n} ' || hash(i * 31 + {k}) % 100000 AS {n}"
         if n.startswith("t")
         else f"CAST(CAST(hash(i * 17 + {k}) % 1000000 AS DECIMAL(28,10)) / 100 AS VARCHAR) AS {n}"
         for k, n in enumerate(NAMES)
     )
+
+
+def prepare(folder: Path, size: int) -> None:
+    """Make source tables, a state in which the records are coupled, and the peer's tables."""
     with duckdb.connect(str(folder / "source.duckdb")) as source:
         source.execute(SETTINGS)
         source.execute(
-            f"CREATE TABLE base AS SELECT 'K' || i AS id, {values} FROM range({size}) r(i)"
+            f"CREATE TABLE base AS SELECT 'K' || i AS id, {made_up()} FROM range({size}) r(i)"
         )
         new = max(1, size // 1000)
         source.execute(
@@ -125,6 +129,13 @@ def prepare(folder: Path, size: int) -> None:
             UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
         )
     mapping = compiled(folder)
+    couple(folder, mapping)
+    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
+        _snapshots(snapshots, mapping, folder)
+
+
+def couple(folder: Path, mapping: CompiledMapping) -> None:
+    """Make a state in which both sides of every record hold what the source's ``base`` does."""
     with held(folder / "state.duckdb", "bench") as store, store.opened() as state:
         couplings.ensure_base(state, mapping.name, mapping.base)
         state.execute(f"ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
@@ -143,8 +154,6 @@ def prepare(folder: Path, size: int) -> None:
             f"SELECT 'records', left_key, right_key, {hashes}, 1 FROM {base}"
         )
         state.execute("DETACH source")
-    with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
-        _snapshots(snapshots, mapping, folder)
 
 
 def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:

@@ -133,8 +133,11 @@ def test_a_system_that_returns_nothing_is_no_reason_to_delete(made: World) -> No
     told = made.plan("customers", records=(key_of(made)["Gone"],))
     assert told.kinds() == [("customers", "delete", "desk")]
     made.shop.rows["Customer"].clear()
-    with pytest.raises(GuardError, match="shop returned no Customer at all"):
-        made.plan("customers", records=("10",))
+    (guard,) = made.plan("customers", records=("10",)).document["guards"]
+    assert guard["guard"] == "customers.empty"
+    assert guard["what"].startswith("shop returned no Customer at all")
+    with pytest.raises(GuardError):
+        made.apply("customers", records=("10",))
     made.shop.rows["Customer"] |= kept
 
 

@@ -404,6 +404,8 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
         return ExitCode.DONE
     report = await run.carry_out(session, made, allow=options.allow)
     if changes or options.as_json:
+        if not options.as_json:
+            typer.echo()
         _show_report(report, options, planned)
     return report.exit_code
 
@@ -415,7 +417,7 @@ def _show_report(report: Report, options: ApplyOptions, planned: Document) -> No
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
     else:
-        typer.echo(f"\n{text.report(told, options.screen)}")
+        typer.echo(text.report(told, options.screen))
 
 
 def _summarize(made: Plan, target: Path) -> None:

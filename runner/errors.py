@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class ExitCode(IntEnum):
@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
     """A guard or a stale plan stopped it before its first write."""
     FAULT = 70
     """A fault of ours; the message names the file that holds the details."""
+    INTERRUPTED = 130
+    """The user stopped it by Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +59,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{found[0]}'?" if found else ""
 
 
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what tasks that ran side by side failed of; an error that is no group is its own."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
 class RunnerError(Exception):
     """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it.
 
@@ -69,6 +80,16 @@ class RunnerError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def cause(error: BaseException) -> RunnerError | None:
+    """Return what a user can meet in an error, if that is what it is.
+
+    Tasks that ran side by side fail together; the first that is no fault of ours is told.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for inner in error.exceptions if (found := cause(inner))), None)
+    return error if isinstance(error, RunnerError) else None
 
 
 class ConfigError(RunnerError):

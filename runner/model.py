@@ -428,6 +428,12 @@ class Template:
     at: Location
 
 
+ATTEMPTS = 5
+"""Runs in a row that a record may fail in the same way before it is set aside."""
+LASTING = ("error", "conflict", "rejected")
+"""Failures that come again as long as nothing changes; all others pass by themselves."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
     """One entity of one system tied to one entity of the other.
@@ -436,8 +442,9 @@ class Mapping:
     criterion is a tuple of pairs that must all hold. ``coupled_by`` names a mapping over the same
     records, whose pairs are this one's as well. ``records`` are written in the mapping itself, by
     their keys, and stand on the side whose system is ``RECORDS``. ``templates`` hold, by side, what
-    new records start with. ``conflict`` decides between records as ``granularity`` asks for it;
-    between fields each field decides for itself.
+    new records start with. ``attempts`` is how many runs in a row a record may fail in the same way
+    before it is set aside; 0: as often as it likes. ``conflict`` decides between records as
+    ``granularity`` asks for it; between fields each field decides for itself.
     """
 
     name: str
@@ -454,8 +461,13 @@ class Mapping:
     granularity: Granularity = Granularity.FIELD
     conflict: UpdateConflict = UpdateConflict.FAIL
     deleted: DeleteConflict = DeleteConflict.FAIL
+    attempts: int = ATTEMPTS
     guards: Guards = Guards()
     at: Location
+
+    def sets_aside(self, kind: str, attempts: int) -> bool:
+        """Whether a record that failed so often in the same way is left alone from then on."""
+        return kind in LASTING and 0 < self.attempts <= attempts
 
     def entity(self, side: Side) -> Entity:
         """The entity on that side."""
@@ -529,6 +541,10 @@ class BaseColumn:
     fingerprint: str
 
 
+KEEP = timedelta(days=90)
+"""How long past runs are remembered, unless ``sync.yaml`` says otherwise."""
+
+
 class Mode(StrEnum):
     """How much a scheduled run reads."""
 
@@ -565,7 +581,9 @@ class Project:
     ``environment`` is the overlay it was read with, empty for none. ``order`` of ``systems`` is
     that of the file. ``mappings`` stand in the order of their dependencies, then of their names,
     whatever the order of their files. ``guards`` hold for a run as a whole. ``jobs`` stand in the
-    order of the file. ``notes`` are what an author may not have meant.
+    order of the file. ``notes`` are what an author may not have meant. ``keep`` is how long past
+    runs are remembered (``None``: forever), ``metrics`` the file that each run writes its figures
+    to.
     """
 
     name: str
@@ -577,6 +595,8 @@ class Project:
     guards: Guards = Guards()
     jobs: tuple[Job, ...] = ()
     notes: tuple[Problem, ...] = ()
+    keep: timedelta | None = KEEP
+    metrics: Path | None = None
 
     @property
     def entities(self) -> tuple[tuple[str, str], ...]:

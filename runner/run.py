@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from runner import apply, config, extract, plan
 from runner.compile import compile_project, narrowed
+from runner.connectors.protocol import Counting
 from runner.errors import ExitCode, NoSuchRecordError, RunStoppedError, StateUnusableError
 from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, Kind
-from runner.state import plans, runs
+from runner.state import plans, recording, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 class Session:
     """A project with its systems connected, its mappings compiled and its state held.
 
+    ``running`` is the run that the history keeps what is done under; ``None``: none was begun yet.
     ``places`` says by name where each system is: a plan is for these and no others. ``ended`` is
     called in the very transaction that ends a run.
     """
@@ -43,6 +45,7 @@ class Session:
     mappings: Sequence[CompiledMapping]
     store: Store
     tell: Tell
+    running: runs.Running | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     ended: Ended = lambda _, __: None
 
@@ -52,7 +55,8 @@ class Report:
     """What an apply did: its number, counters by mapping, failures, and how it ended.
 
     ``stopped`` says why it did not come to its end; empty where it did. ``earlier`` are the runs
-    that carried out the same plan before; ``run`` is 0 where they left nothing to do.
+    that carried out the same plan before; ``run`` is 0 where they left nothing to do. ``set_aside``
+    counts the records that failed once too often: from the next run on they are skipped.
     """
 
     run: int
@@ -61,6 +65,7 @@ class Report:
     stopped: str
     exit_code: ExitCode
     earlier: tuple[int, ...] = ()
+    set_aside: int = 0
 
 
 async def described(
@@ -181,6 +186,8 @@ async def settle_interrupted(session: Session) -> None:
 async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str] = ()) -> Report:
     """Do what the plan says, if it still fits and is above no guard that ``allow`` does not name.
 
+    What it found and did stands in the history, also where there was nothing to do.
+
     Raises:
         GuardError: it is above one. Nothing was written.
         StalePlanError: the configuration or the state moved on since the plan was made.
@@ -188,37 +195,48 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
 
     """
     plan.must_be_allowed(made.header.guards, allow)
-    if nothing_to_do(made):
-        return found(made.header)
-    header, path, run = made.header, made.release(), 0
+    header, idle, path = made.header, nothing_to_do(made), made.release()
+    begun_writing = False
     try:
         with session.store.opened() as state:
             begun = _begun(session, header, state)
             if begun.complete:
                 return _already(header, begun)
             plan.attach(state, path)
-            with extract.accounted(state, session.project.mirror):
-                run = runs.begin(state, "undo" if header.undoes else "apply", header.id)
-                progress = await apply.carry_out(
-                    state,
-                    [summary.name for summary in header.mappings],
-                    session.mappings,
-                    session.connectors,
-                    run,
-                    session.tell,
-                    earlier=begun.runs,
-                )
-                report = _report(run, header, progress, begun.runs)
-                runs.end(
-                    state,
-                    run,
-                    report.counters,
-                    report.exit_code,
-                    also=lambda: _ended(session, state, report),
-                )
+            running = session.running or runs.begin(state, runs.Beginning(command="apply"))
+            progress = None
+            if not idle:
+                runs.carry_out(state, running, header.id, undoes=header.undoes)
+                begun_writing = True
+                with extract.accounted(state, session.project.mirror):
+                    progress = await apply.carry_out(
+                        state,
+                        [summary.name for summary in header.mappings],
+                        session.mappings,
+                        session.connectors,
+                        running.number,
+                        session.tell,
+                        earlier=begun.runs,
+                    )
+            report = _report(running.number, header, progress, begun.runs)
+            report = replace(report, set_aside=_kept(session, state, header, report))
             plan.detach(state)
+            ending = runs.Ending(
+                exit_code=report.exit_code,
+                message=report.stopped,
+                counters=report.counters,
+                requests=asked(session.connectors),
+            )
+            recording.end(
+                session.project,
+                state,
+                running,
+                ending,
+                session.tell,
+                also=lambda: _ended(session, state, report),
+            )
     except StateUnusableError as error:
-        if run:
+        if begun_writing:
             raise RunStoppedError(str(error), hint=error.hint) from error
         raise
     return report
@@ -254,6 +272,33 @@ def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[p
         return plan.traces(made.connection, compiled_one, key)
     finally:
         made.connection.execute("DETACH state")
+
+
+def _kept(
+    session: Session, state: duckdb.DuckDBPyConnection, header: plan.Header, report: Report
+) -> int:
+    """Keep what was found and what failed; return how many records are set aside from now on."""
+    apply.findings.keep(
+        state,
+        report.run,
+        report.failures,
+        stopped=bool(report.stopped),
+        lasting=not header.undoes,
+    )
+    for failure in apply.findings.told(state):
+        session.tell(failure)
+    rules = {mapping.name: mapping for mapping in session.project.mappings}
+    repeated = () if header.undoes else apply.findings.repeated(state)
+    return sum(n for name, kind, attempts, n in repeated if rules[name].sets_aside(kind, attempts))
+
+
+def asked(connectors: Mapping[str, Connector]) -> dict[str, int]:
+    """Count the requests that were sent to each system so far, where it is reached by requests."""
+    return {
+        name: connector.requests
+        for name, connector in connectors.items()
+        if isinstance(connector, Counting)
+    }
 
 
 def _ended(session: Session, state: duckdb.DuckDBPyConnection, report: Report) -> None:
@@ -310,7 +355,7 @@ def nothing_to_do(made: plan.Plan) -> bool:
 
 
 def found(header: plan.Header) -> Report:
-    """Report on a plan with nothing to do: no run was begun, its findings still count."""
+    """Report on a plan that is not carried out: it is no run, its findings still count."""
     return _report(0, header, None)
 
 
@@ -340,7 +385,8 @@ def _report(
 def _counted(summary: plan.MappingSummary, done: Mapping[str, int], missed: int) -> dict[str, int]:
     """Count as Microsoft's job log does; records that a filter keeps out are counted apart.
 
-    ``skipped`` are coupled pairs of which one left its filter: they rest until it comes back.
+    ``skipped`` are records that are set aside, and coupled pairs of which one left its filter:
+    they rest until it comes back.
     """
     return {
         "inserted": done.get("inserted", 0),
@@ -349,7 +395,7 @@ def _counted(summary: plan.MappingSummary, done: Mapping[str, int], missed: int)
         "unchanged": summary.unchanged + summary.count(Kind.CONVERGE),
         "coupled": summary.count(Kind.COUPLE) - missed,
         "uncoupled": summary.count(Kind.UNCOUPLE),
-        "skipped": summary.filtered.get("coupled", 0),
+        "skipped": summary.count(Kind.SKIP) + summary.filtered.get("coupled", 0),
         "failed": done.get("failed", 0) + summary.count(*FAILURES),
         "filtered": sum(n for side, n in summary.filtered.items() if side != "coupled"),
     }

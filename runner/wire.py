@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.errors import SystemUnavailableError
+
 
 class Type(StrEnum):
     """The canonical types. A connector says for each field which one its system's type is."""
@@ -215,4 +217,11 @@ class Unknown:
     message: str
 
 
-Outcome = Written | Drifted | Rejected | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """Surely not done: the system is away, lets nobody in, or told us to come back later."""
+
+    why: SystemUnavailableError
+
+
+Outcome = Written | Drifted | Rejected | Unknown | Unsent

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import run
 from runner.connectors.records import Records
+from runner.events import both
 from runner.model import (
     RECORDS,
     Arrival,
@@ -29,6 +30,8 @@ from runner.model import (
 from runner.plan import Kind, run_file
 from runner.plan import opened as open_plan
 from runner.state import held
+from runner.state.recording import recorded
+from runner.state.runs import Beginning
 from runner.views import document
 from runner.wire import EntityType, FieldType, Type
 from tests.fakes import HERE, Fake, fields, system
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from runner.connectors.protocol import Connector
     from runner.errors import ExitCode
+    from runner.events import Event
     from runner.views.document import Document
 
 USUAL = Guards()
@@ -158,7 +162,7 @@ class Told:
 
 @dataclass(slots=True)
 class World:
-    """Two systems and the project that keeps them the same."""
+    """Two systems and the project that keeps them the same; ``heard`` is what was told so far."""
 
     folder: Path
     shop: Fake
@@ -169,6 +173,7 @@ class World:
     environment: str = ""
     places: dict[str, str] = field_(default_factory=dict)
     extent: run.Extent = run.FULL
+    heard: list[Event] = field_(default_factory=list)
 
     @property
     def project(self) -> Project:
@@ -192,7 +197,7 @@ class World:
         return asyncio.run(self._carry_out(path, allow, key))
 
     async def _carry_out(self, path: Path, allow: Collection[str], key: bytes) -> Told:
-        async with self.session() as session:
+        async with self.session(begins=True) as session:
             made = open_plan(path, key=key)
             try:
                 told = document.of_plan(made)
@@ -212,19 +217,24 @@ class World:
                 return _told(document.of_plan(made), run.found(made.header))
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[run.Session]:
-        """Everything that planning and applying need."""
+    async def session(self, *, begins: bool = False) -> AsyncIterator[run.Session]:
+        """Everything that planning and applying need; a run ``begins`` with it."""
         own = {m.name: {k: dict(v) for k, v in m.records} for m in self.mappings if m.records}
         connectors: dict[str, Connector] = {"shop": self.shop, "desk": self.desk}
         connectors |= {RECORDS: Records(own)} if own else {}
         mappings = await run.compiled(self.project, connectors)
-        with held(self.project.state, "test") as store:
+        beginning, tell = Beginning(command="apply") if begins else None, self.heard.append
+        with (
+            held(self.project.state, "test") as store,
+            recorded(self.project, store, beginning, tell) as running,
+        ):
             yield run.Session(
                 project=self.project,
                 connectors=connectors,
                 mappings=mappings,
                 store=store,
-                tell=lambda _: None,
+                tell=both(running.hear, tell) if running else tell,
+                running=running,
                 places=self.places,
             )
 
@@ -237,7 +247,7 @@ class World:
         out: Path | None = None,
         allow: Collection[str] = (),
     ) -> Told:
-        async with self.session() as session:
+        async with self.session(begins=write) as session:
             named = tuple(names) or tuple(m.name for m in session.mappings)
             selection = Selection(mappings=named, **chosen)
             with run_file() as file:

@@ -7,6 +7,7 @@ A create does, or it would be sent again.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.apply.resolve import pending, typed
@@ -39,10 +40,13 @@ async def recover(
     """Settle every intent that has no outcome; leave open only creates that cannot be decided.
 
     A create that is found becomes a coupling with a blank base: the next compare sees to its
-    fields. Several records that it could be stay undecided, and are reported by the plan.
+    fields. One that nothing is known of, or that more records could be than there are creates of
+    the very same values, stays undecided, and is reported by the plan.
     """
     by_name = {mapping.name: mapping for mapping in mappings}
-    for intent in journal.unfinished(connection):
+    unfinished = journal.unfinished(connection)
+    twins = Counter(_sent(intent) for intent in unfinished)
+    for intent in unfinished:
         mapping = by_name.get(intent.mapping)
         if mapping is None or intent.kind != "create":
             journal.close(connection, intent, "compared", "left to the next compare")
@@ -53,8 +57,10 @@ async def recover(
             )
             continue
         keys = await candidates(connection, mapping, connectors, intent)
-        if len(keys) > 1:
+        if keys is None or len(keys) > twins[_sent(intent)]:
             continue
+        # Whichever of them it is, the others were sent the very same.
+        twins[_sent(intent)] -= 1
         connection.execute("BEGIN")
         if keys:
             left, right = (
@@ -80,13 +86,16 @@ async def candidates(
     mapping: CompiledMapping,
     connectors: Mapping[str, Connector],
     intent: Intent,
-) -> list[str]:
-    """Return the keys of uncoupled records that the create may have made."""
+) -> list[str] | None:
+    """Return the keys of uncoupled records that the create may have made.
+
+    ``None``: nothing was sent that such a record could be known by.
+    """
     side = Side(intent.side)
     entity = mapping.rule.entity(side)
     where = _identity(mapping, side, intent)
     if not where:
-        return []
+        return None
     query = WireQuery(entity=entity.entity, fields=(entity.key,), where=where)
     keys = [key async for page in connectors[entity.system].pages(query) for key in page.keys]
     canonical = mapping.canonical_key(side, "k")
@@ -107,6 +116,12 @@ def _identity(
         for name, text in sent.items()
         if text is not None and not pending(text) and types[name].type in _TELLING
     )
+
+
+def _sent(intent: Intent) -> str:
+    """Tell a create by all that was sent: those that are told alike made records that are alike."""
+    sent = {change[intent.side]: change["new"] for change in json.loads(intent.fields)}
+    return json.dumps([intent.mapping, intent.side, intent.kind, intent.key, sent])
 
 
 def _partner(intent: Intent) -> str:

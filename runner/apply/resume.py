@@ -115,7 +115,7 @@ async def _key(writer: Writer, intent: Intent) -> str | None:
     if intent.kind != Kind.CREATE:
         return intent.key or ""
     found = await candidates(writer.connection, writer.mapping, writer.connectors, intent)
-    if len(found) > 1:
+    if found is None or len(found) > 1:
         return None
     return found[0] if found else ""
 

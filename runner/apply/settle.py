@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from runner.compile import CompiledMapping
+    from runner.errors import SystemUnavailableError
     from runner.plan import Action
     from runner.wire import Page
 
@@ -50,8 +51,9 @@ _TEXTS = ("settled", "written_left", "written_right")
 class Settled:
     """What one action did: which pair, under which keys, and the record as it is now.
 
-    ``outcome`` is ``written``, ``drifted``, ``rejected``, ``unknown`` or ``blocked`` (never sent,
-    because a record it points to was not created). ``page`` is empty where none came back.
+    ``outcome`` is ``written``, ``drifted``, ``rejected``, ``unknown``, ``unsent`` (surely not done:
+    ``unsent`` says why, and that the run is over) or ``blocked`` (never sent, because a record it
+    points to was not created). ``page`` is empty where none came back.
     """
 
     action: Action
@@ -62,6 +64,7 @@ class Settled:
     right_key: str = ""
     written: tuple[str, ...] = field(default_factory=tuple)
     page: Page | None = None
+    unsent: SystemUnavailableError | None = None
 
     @property
     def done(self) -> bool:
@@ -125,7 +128,11 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
 
 def _advance(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, run: int) -> None:
     after = f"plan.{Tables(mapping.name).after}"
-    couplings.advance(connection, mapping.name, mapping.base, after=after, run=run)
+    waiting = f"""SELECT u.left_key, u.right_key FROM {REMAINING} u
+        ANTI JOIN (SELECT action FROM state.main.journal
+                   WHERE run = {run} AND outcome = 'written') j ON j.action = u.id
+        WHERE u.mapping = {dialect.text(mapping.name)} AND u.kind = 'update'"""
+    couplings.advance(connection, mapping.name, mapping.base, after=after, waiting=waiting, run=run)
 
 
 def _returned(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,11 +23,11 @@ from runner.apply.resolve import given, pending, pendings_of, values, with_keys
 from runner.apply.resume import resolve_doubts, take_up
 from runner.apply.settle import Settled, settle, settle_local
 from runner.errors import StoppedError, SystemUnavailableError
-from runner.events import WritesDone
+from runner.events import PhaseDone, WritesDone
 from runner.model import Side
 from runner.plan import Kind, read
 from runner.state import couplings, journal
-from runner.wire import Drifted, Rejected, Unknown, Write, WriteKind, Written
+from runner.wire import Drifted, Rejected, Unknown, Unsent, Write, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,14 +110,17 @@ async def carry_out(
         for writer in writers:
             await resolve_doubts(writer, earlier)
         for writer in writers:
-            couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
-            settle_local(connection, writer.mapping, run)
-            await writer.find()
-            for wave in _WAVES:
-                await writer.carry_out(wave, tell)
+            with writer.timed(tell):
+                couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
+                settle_local(connection, writer.mapping, run)
+                await writer.find()
+                for wave in _WAVES:
+                    await writer.carry_out(wave, tell)
         # What others point to goes last.
         for writer in reversed(writers):
-            await writer.carry_out(Kind.DELETE, tell)
+            if _total(connection, writer.mapping, Kind.DELETE):
+                with writer.timed(tell):
+                    await writer.carry_out(Kind.DELETE, tell)
     except (SystemUnavailableError, StoppedError) as error:
         progress.stopped = str(error)
     return progress
@@ -134,7 +139,7 @@ class Writer:
 
     async def carry_out(self, kind: Kind, tell: Tell) -> None:
         """Do all actions of one kind."""
-        total = _total(self.connection, self.mapping)
+        total = _total(self.connection, self.mapping, *_COUNTERS)
         for window in _windows(self.connection, self.mapping, kind):
             await self.send(window)
             counted = self.progress.counters[self.mapping.name]
@@ -143,6 +148,19 @@ class Writer:
                 WritesDone(
                     mapping=self.mapping.name, done=counted.total(), total=total, failed=failed
                 )
+            )
+
+    @contextmanager
+    def timed(self, tell: Tell) -> Iterator[None]:
+        """Tell how long writing took, and what was written until then, however it ends."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            counted = dict(self.progress.counters[self.mapping.name])
+            seconds = monotonic() - began
+            tell(
+                PhaseDone(mapping=self.mapping.name, phase="write", seconds=seconds, counts=counted)
             )
 
     async def find(self) -> None:
@@ -189,6 +207,8 @@ class Writer:
         # What one system answered is kept, whatever became of the other.
         outcomes = [o for answer in answers if isinstance(answer, list) for o in answer]
         settle(self.connection, self.mapping, self.run, outcomes)
+        gone += [o.unsent for o in outcomes if o.unsent is not None]
+        outcomes = [o for o in outcomes if o.unsent is None]
         waiting = "a record it points to was not created"
         outcomes += [Settled(action=a, outcome="blocked", message=waiting) for a in blocked]
         for outcome in outcomes:
@@ -277,18 +297,20 @@ class Writer:
             case Unknown(message=message):
                 hint = "nobody knows whether it was done; the next run asks the system first"
                 return settled(outcome="unknown", message=message, hint=hint)
+            case Unsent(why=why):
+                return settled(outcome="unsent", message=str(why), unsent=why)
 
     def _made(self, side: Side) -> list[str]:
         """Fields of a new record that are the system's own to fill: its key, and what only leaves.
 
         What it made of them is where both sides begin: a number that NAV starts with at 0 must not
-        wipe what the other side holds.
+        wipe what the other side holds. What is still to be written back is not among them.
         """
-        key = self.mapping.rule.entity(side).key
+        key, back = self.mapping.rule.entity(side).key, self.mapping.written_back(side)
         return [
             f.id
             for f in self.mapping.fields
-            if f.rule.name(side) == key or not f.rule.direction.to(side)
+            if (f.rule.name(side) == key or not f.rule.direction.to(side)) and f.id not in back
         ]
 
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:
@@ -342,11 +364,10 @@ def _windows(
         yield window
 
 
-def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *kinds: Kind) -> int:
     [(total,)] = connection.execute(
-        f"""SELECT count(*) FROM {REMAINING}
-        WHERE mapping = ? AND kind IN ('create', 'update', 'delete')""",
-        [mapping.name],
+        f"SELECT count(*) FROM {REMAINING} WHERE mapping = ? AND list_contains(?, kind)",
+        [mapping.name, [str(kind) for kind in kinds]],
     ).fetchall()
     return int(total)
 

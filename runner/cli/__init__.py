@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from runner.cli import (
     cases,
     couple,
     couplings,
+    errors,
     graph,
     helped,
+    history,
     ping,
     project,
     reasons,
@@ -26,6 +29,15 @@ from runner.cli import (
     undo,
     walk,
 )
+from runner.cli.console import Manner, speak
+
+
+class LogFormat(StrEnum):
+    """How events are written for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 app = typer.Typer(
     name="sync-run",
@@ -55,6 +67,25 @@ def common(
     environment: Annotated[
         str, typer.Option("--env", help="Read sync.ENV.yaml on top of sync.yaml.", metavar="ENV")
     ] = "",
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            envvar="SYNC_RUN_LOG_FORMAT",
+            help="What is told on stderr: lines for programs, one an event.",
+            show_default=False,
+        ),
+    ] = None,
+    log_values: Annotated[  # noqa: FBT002 - an option, as those below
+        bool,
+        typer.Option(
+            "--log-values",
+            envvar="SYNC_RUN_LOG_VALUES",
+            help="Log what records hold, too: labels, causes. It may be personal data.",
+        ),
+    ] = False,
+    quiet: Annotated[  # noqa: FBT002
+        bool, typer.Option("--quiet", "-q", help="Tell nothing on stderr but what went wrong.")
+    ] = False,
     version: Annotated[  # noqa: ARG001, FBT002 - handled by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -66,6 +97,7 @@ def common(
     sync-run plan                  what would change
     sync-run apply                 make it so
     """
+    speak(Manner(form=log_format or "", values=log_values, quiet=quiet))
     context.obj = walk.Where(folder, environment)
 
 
@@ -79,6 +111,11 @@ app.command()(review.review)
 app.command()(couple.couple)
 app.command()(couple.uncouple)
 app.add_typer(couplings.app, name="couplings")
+app.add_typer(history.app, name="runs")
+app.command()(errors.errors)
+app.command()(errors.retry)
+app.command()(errors.skip)
+app.command()(errors.unskip)
 app.command()(report.report)
 app.command()(graph.graph)
 app.command()(ui.ui)

@@ -9,18 +9,24 @@ import sys
 import tempfile
 import traceback
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from runner import __version__
-from runner.errors import ConfigError, ExitCode, RunnerError
+from runner.errors import ConfigError, ExitCode, RunnerError, cause
+from runner.views import log
 from runner.views.actions import Screen
 from runner.views.drawing import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from runner.events import Event, Tell
 
 
 _SELF_EXPLANATORY = "SR1"
@@ -37,14 +43,65 @@ def asks() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def say(text: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a command speaks on stderr: for people, or in lines for programs.
+
+    ``form`` is ``text`` or ``json``, empty for people; ``values``: programs are told what records
+    hold, too. ``quiet``: nothing but warnings and errors.
+    """
+
+    form: str = ""
+    values: bool = False
+    quiet: bool = False
+
+
+_FOR_PEOPLE = Manner()
+_MANNER: ContextVar[Manner] = ContextVar("manner", default=_FOR_PEOPLE)
+
+
+def speak(manner: Manner) -> None:
+    """Speak in that manner for the rest of the command."""
+    _MANNER.set(manner)
+
+
+def structured() -> bool:
+    """Whether what is told is lines for programs, which tell the time by themselves."""
+    return bool(_MANNER.get().form)
+
+
+def say(text: str, *, level: str = log.INFO) -> None:
     """Say something that is not the result."""
-    typer.echo(text, err=True)
+    if _MANNER.get().form:
+        _write(log.Entry(level=level, event="message", told={"message": text.strip()}))
+    elif level != log.INFO or not _MANNER.get().quiet:
+        typer.echo(text, err=True)
+
+
+def _write(entry: log.Entry) -> None:
+    manner = _MANNER.get()
+    if entry.level != log.INFO or not manner.quiet:
+        line = log.as_json if manner.form == "json" else log.as_text
+        typer.echo(line(entry, datetime.now(UTC)), err=True)
 
 
 def columns() -> int:
     """How wide the reader's terminal is; a log is as wide as a wide terminal (``COLUMNS``)."""
     return shutil.get_terminal_size((120, 24)).columns
+
+
+def for_programs() -> Tell | None:
+    """Return who tells of events where nobody sees a screen; ``None``: somebody may."""
+    manner = _MANNER.get()
+    if not manner.form and not manner.quiet:
+        return None
+
+    def tell(event: Event) -> None:
+        entry = log.entry(event, values=manner.values) if manner.form else None
+        if entry is not None:
+            _write(entry)
+
+    return tell
 
 
 def screen(context: typer.Context, *, full: bool = False) -> Screen:
@@ -61,40 +118,27 @@ def words_for_errors() -> Iterator[None]:
     """Turn errors into words and exit codes: the one place that does."""
     try:
         yield
-    except RunnerError as error:
-        _tell_error(error)
-    except ExceptionGroup as group:
-        # Tasks that ran side by side fail together; the first that is no fault of ours is told.
-        told = next((e for e in _leaves(group) if isinstance(e, RunnerError)), None)
-        if told is None:
-            _fault(group)
-        _tell_error(told)
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours, told as one
-        _fault(error)
+        told = cause(error)
+        if told is None:
+            _fault(error)
+        _tell_error(told)
 
 
 def _tell_error(error: RunnerError) -> NoReturn:
     for line in error.problems if isinstance(error, ConfigError) else (error,):
-        say(f"error: {line}")
+        say(f"error: {line}", level=log.ERROR)
     if error.hint:
-        say(f"  hint: {error.hint}")
+        say(f"  hint: {error.hint}", level=log.ERROR)
     if not error.lesson.startswith(_SELF_EXPLANATORY):
-        say(f"  more: `sync-run explain {error.lesson}`")
+        say(f"  more: `sync-run explain {error.lesson}`", level=log.ERROR)
     raise typer.Exit(error.exit_code) from error
 
 
-def _leaves(group: BaseException) -> Iterator[BaseException]:
-    if isinstance(group, BaseExceptionGroup):
-        for inner in group.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield group
-
-
 def _fault(error: BaseException) -> NoReturn:
-    say(f"error: {fault(error)}")
+    say(f"error: {fault(error)}", level=log.ERROR)
     raise typer.Exit(ExitCode.FAULT) from error
 
 
@@ -102,6 +146,6 @@ def fault(error: BaseException) -> str:
     """Say that this is our fault, and keep the details where they can be sent in."""
     details = "".join(traceback.format_exception(error))
     handle, name = tempfile.mkstemp(prefix="sync-run-fault-", suffix=".log")
-    with os.fdopen(handle, "w") as log:
-        log.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
+    with os.fdopen(handle, "w") as file:
+        file.write(f"sync-run {__version__}, Python {sys.version}\n\n{details}")
     return f"a fault in sync-run itself; the details are in {Path(name)}"

@@ -162,15 +162,16 @@ def coupled_by_hand(
 async def _matched(project: Project, mapping: Mapping, options: MatchOptions) -> ExitCode:
     """Plan the couples that a match finds, and nothing else; show them, ask, couple."""
     from runner import run
-    from runner.cli.wiring import session
+    from runner.cli.wiring import begins, session
     from runner.model import Selection
     from runner.plan import CHANGES, run_file
     from runner.views import document, matches
     from runner.views.text import SHOWN
 
     chosen = Selection(mappings=(mapping.name,), pairs_alone=True)
+    beginning = None if options.dry_run else begins(project, "couple", chosen)
     with progress() as tell, run_file() as file:
-        async with session(project, "couple", tell) as opened:
+        async with session(project, "couple", tell, beginning=beginning) as opened:
             made = await run.make_plan(opened, file, chosen)
             limit = None if options.full or options.as_json else SHOWN
             planned = document.of_plan(made, limit=limit)

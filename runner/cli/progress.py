@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runner.cli.console import columns
+from runner.cli.console import columns, for_programs
 from runner.events import Event, MappingPlanned, Recovered, RowsRead, WritesDone
 from runner.model import RECORDS
 from runner.views import progress as words
@@ -85,6 +85,10 @@ class Progress:
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Show what happens until the command is over, then leave a clean line."""
+    tell = for_programs()
+    if tell is not None:
+        yield tell
+        return
     width = columns() - 1 if sys.stderr.isatty() else 0
     shown = Progress(sys.stderr, width=width, now=time.monotonic)
     try:

@@ -20,7 +20,6 @@ from runner.model import Selection
 if TYPE_CHECKING:
     from runner.model import Project
     from runner.plan import Plan
-    from runner.state import Store
 
 _RUNS = 40
 
@@ -57,36 +56,37 @@ async def _report(project: Project, chosen: Selection, saved: Path | None, out: 
     from runner.plan import opened as open_plan
     from runner.plan import run_file
     from runner.run import make_plan
-    from runner.state import held
 
     if saved is not None:
-        with held(project.state, "report") as store:
-            write(project, open_plan(saved), store, out)
+        write(project, open_plan(saved), out)
         return
     with progress() as tell, run_file() as file:
         async with session(project, "report", tell) as opened:
-            write(project, await make_plan(opened, file, chosen), opened.store, out)
+            write(project, await make_plan(opened, file, chosen), out)
 
 
-def write(project: Project, made: Plan, store: Store, out: Path) -> None:
+def write(project: Project, made: Plan, out: Path) -> None:
     """Write the page about a plan, readable by its owner alone: it holds the company's records.
 
     Raises:
         RunnerError: the file cannot be written.
 
     """
-    from runner.state import past
+    from runner.cli.history import plain
+    from runner.state import history, readable
     from runner.views import document, graph
     from runner.views.page import page
 
     told = document.of_plan(made, limit=0)
     names = [summary.name for summary in made.header.mappings]
     known = [mapping.name for mapping in project.mappings if mapping.name in names]
+    with readable(project.state) as state:
+        runs = history.runs(state, project.state, limit=_RUNS)
     drawn = page(
         told,
         document.actions_of(made),
         graph.of_project(project, known),
-        [asdict(run) for run in past.runs(store, _RUNS)],
+        [plain(asdict(run)) for run in runs],
     )
     half = out.with_name(f"{out.name}.{os.getpid()}")
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import fault, say, words_for_errors
+from runner.cli.console import fault, for_programs, say, structured, words_for_errors
 from runner.errors import ExitCode, RunnerError, StateHeldError, nearest
 from runner.events import Recovered
 
@@ -205,16 +205,21 @@ class _Clock:
 
 
 def _world(bell: Bell, board: Board) -> World:
-    from runner.cli.wiring import connected
+    from runner.cli.listening import listening
+    from runner.cli.wiring import connected, process
     from runner.schedule import words
     from runner.schedule.turn import World
+
+    programs = for_programs()
 
     def begun(turn: Turn, job: Job) -> None:
         board.begun(turn)
         _log(words.began(turn, job))
 
     def tell(event: Event) -> None:
-        if isinstance(event, Recovered):
+        if programs is not None:
+            programs(event)
+        elif isinstance(event, Recovered):
             _log(f"{event.mapping} {event.key}: the interrupted create was {event.what}")
 
     return World(
@@ -224,6 +229,8 @@ def _world(bell: Bell, board: Board) -> World:
         begun=begun,
         fault=fault,
         bell=bell,
+        listening=listening,
+        process=process("schedule"),
     )
 
 
@@ -236,6 +243,9 @@ def _tell(board: Board, told: News) -> None:
 
 
 def _log(line: str) -> None:
+    if structured():
+        say(line)
+        return
     say(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
 
 

@@ -54,14 +54,19 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
-    """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now."""
+    """The options of ``apply``; ``saved`` is the plan to carry out, if it is not made now.
+
+    ``command`` is what the run is called in the history, ``metrics`` where its figures go.
+    """
 
     saved: Path | None
     yes: bool
     as_json: bool
     screen: Screen
     extent: Extent
-    allow: tuple[str, ...]
+    allow: tuple[str, ...] = ()
+    command: str = "apply"
+    metrics: Path | None = None
 
 
 Names = Annotated[
@@ -82,6 +87,10 @@ Deletes = Annotated[
     typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the run's figures there, for Prometheus."),
+]
 
 
 def validate(
@@ -214,6 +223,7 @@ def apply(  # noqa: PLR0913 - one for each option
             metavar="GUARD", help="Lift a guard: deletes, changes, empty, customers.max_deletes."
         ),
     ] = None,
+    metrics: Metrics = None,
 ) -> None:
     r"""Make both systems the same.
 
@@ -264,8 +274,9 @@ def apply(  # noqa: PLR0913 - one for each option
             screen=screen(context, full=full),
             extent=_extent(chosen, incremental=incremental, deletes=deletes),
             allow=lifted,
+            metrics=metrics,
         )
-        raise typer.Exit(asyncio.run(_apply(project, chosen, options)))
+        raise typer.Exit(asyncio.run(carried(project, chosen, options)))
 
 
 def _extent(chosen: Selection, *, incremental: bool, deletes: bool) -> Extent:
@@ -309,7 +320,7 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
             if options.markdown != _STDOUT:
                 print_plan(made, options)
             if options.html:
-                write(project, made, opened.store, options.html)
+                write(project, made, options.html)
                 say(f"Written to {options.html}.")
             changes = made.count(*CHANGES)
     if made.header.guards:
@@ -359,14 +370,20 @@ async def _explain(project: Project, chosen: Selection) -> None:
                 typer.echo(explained(mapping, connectors))
 
 
-async def _apply(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
-    from runner.cli.wiring import plan_key, session
+async def carried(project: Project, chosen: Selection, options: ApplyOptions) -> ExitCode:
+    """Plan the chosen mappings, or take a saved plan; show it, ask, do it."""
+    from runner.cli.wiring import begins, plan_key, session
     from runner.plan import opened as open_plan
     from runner.plan import run_file
     from runner.run import done_already, make_plan, settle_interrupted
 
+    mode = "saved plan" if options.saved else str(options.extent)
+    beginning = begins(project, options.command, chosen, mode)
+    figures = options.metrics
     with progress() as tell, run_file() as file:
-        async with session(project, "apply", tell) as opened:
+        async with session(
+            project, options.command, tell, beginning=beginning, figures=figures
+        ) as opened:
             if options.saved:
                 made = open_plan(options.saved, key=plan_key())
                 report = done_already(opened, made)
@@ -399,11 +416,11 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
             shown = {"version": document.VERSION, "plan": planned, "report": None}
             typer.echo(document.encoded(shown))
         raise
-    if asked and not typer.confirm("Apply this plan?"):
+    if asked and not _agreed():
         say("Nothing was written.")
         return ExitCode.DONE
     report = await run.carry_out(session, made, allow=options.allow)
-    if changes or options.as_json:
+    if changes or options.as_json or report.set_aside:
         if not options.as_json:
             typer.echo()
         _show_report(report, options, planned)
@@ -418,6 +435,13 @@ def _show_report(report: Report, options: ApplyOptions, planned: Document) -> No
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
     else:
         typer.echo(text.report(told, options.screen))
+
+
+def _agreed() -> bool:
+    try:
+        return typer.confirm("Apply this plan?")
+    except typer.Abort:  # neither yes nor no
+        return False
 
 
 def _summarize(made: Plan, target: Path) -> None:

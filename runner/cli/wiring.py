@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import platform
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +16,7 @@ import httpx
 from runner import run, sandbox
 from runner.cli import secrets
 from runner.cli.console import say
+from runner.cli.listening import listening
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.secret import Secret
@@ -29,10 +33,13 @@ from runner.connectors.tables.connector import Tables
 from runner.connectors.tables.folder import Folder
 from runner.connectors.tables.storage import Database
 from runner.errors import ConfigError, Problem
+from runner.events import both
 from runner.model import RECORDS, Side
 from runner.plan.seal import KEY
 from runner.sandbox.clocks import Dated, skewed
 from runner.state import held
+from runner.state.recording import recorded
+from runner.state.runs import Beginning
 from runner.wire import Type
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ if TYPE_CHECKING:
     from runner.connectors.protocol import Introduced
     from runner.connectors.records import Rows
     from runner.events import Tell
-    from runner.model import Auth, Project, System
+    from runner.model import Auth, Project, Selection, System
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SANDBOX_PATHS = {
@@ -77,18 +84,54 @@ async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
 
 
 @asynccontextmanager
-async def session(project: Project, command: str, tell: Tell) -> AsyncIterator[run.Session]:
-    """Hold the state, connect, compile: everything that planning and applying need."""
-    with held(project.state, command) as store:
+async def session(
+    project: Project,
+    command: str,
+    tell: Tell,
+    *,
+    beginning: Beginning | None = None,
+    figures: Path | None = None,
+) -> AsyncIterator[run.Session]:
+    """Hold the state, connect, compile: everything that planning and applying need.
+
+    ``beginning``: what is done is a run that the history keeps, from here on. ``figures`` is a file
+    for its metrics that goes before that of ``sync.yaml``.
+    """
+    with (
+        held(project.state, command) as store,
+        listening(project, tell, figures) as told,
+        recorded(project, store, beginning, told) as running,
+    ):
         async with connected(project) as connectors:
             yield run.Session(
                 project=project,
                 connectors=connectors,
                 mappings=await run.compiled(project, connectors),
                 store=store,
-                tell=tell,
+                tell=told if running is None else both(running.hear, told),
+                running=running,
                 places=places(project),
             )
+
+
+def begins(project: Project, command: str, selection: Selection, mode: str = "full") -> Beginning:
+    """Say what is known of a run before it begins; ``mode`` is how it looks for changes."""
+    of = "some records" if selection.some else f"to {selection.to}" if selection.to else ""
+    everything = len(selection.mappings) == len(project.mappings)
+    return replace(
+        process(command),
+        mode=", ".join(filter(None, (mode, of))),
+        mappings=() if everything else selection.mappings,
+    )
+
+
+def process(command: str) -> Beginning:
+    """Say of a command who runs it, where."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        account = ""
+    return Beginning(command=command, account=account, host=platform.node(), process=os.getpid())
 
 
 def plan_key() -> bytes:

@@ -4,11 +4,21 @@ from runner.compile.actions import Present
 from runner.compile.advice import advice
 from runner.compile.inverse import UNDONE_DDL, Inverse
 from runner.compile.mapping import CompiledMapping, Statement, compile_project, narrowed
-from runner.compile.tables import ACTION_DDL, COUNTED_DDL, COUPLING, PENDING, Tables
+from runner.compile.tables import (
+    ACTION_DDL,
+    CLEARED_DDL,
+    COUNTED_DDL,
+    COUPLING,
+    PENDING,
+    Tables,
+    record,
+    signature,
+)
 from runner.compile.values import as_text
 
 __all__ = [
     "ACTION_DDL",
+    "CLEARED_DDL",
     "COUNTED_DDL",
     "COUPLING",
     "PENDING",
@@ -22,4 +32,6 @@ __all__ = [
     "as_text",
     "compile_project",
     "narrowed",
+    "record",
+    "signature",
 ]

@@ -42,11 +42,13 @@ class Present:
     """What there is to decide on: a statement about anything else would find nothing.
 
     ``statuses`` are those that any record has (see ``Actions.status``); ``matched``: a match
-    criterion found something, clear or not.
+    criterion found something, clear or not; ``remembered``: earlier runs left errors open, or
+    somebody set records aside.
     """
 
     statuses: abc.Collection[str]
     matched: bool
+    remembered: bool
 
     @property
     def pairs(self) -> bool:
@@ -60,6 +62,7 @@ EVERYTHING = Present(
         "deleted left", "deleted right", "gone", "undecided",
     ),
     matched=True,
+    remembered=True,
 )  # fmt: skip
 """What any run may find."""
 
@@ -109,7 +112,8 @@ SELECT coalesce(c.left_key, l.{KEY}) AS left_key, coalesce(c.right_key, r.{KEY})
         WHEN l.{KEY} IS NULL THEN 'deleted left'
         WHEN r.{KEY} IS NULL THEN 'deleted right'
         WHEN {"TRUE" if whole else moved} THEN 'changed'
-        ELSE 'unchanged' END AS status
+        ELSE 'unchanged' END AS status,
+    hash(l.{HASH}, r.{HASH}) AS seen
 FROM {found.pairs} c
 FULL JOIN (SELECT {KEY}, {IN_SCOPE}, {HASH} FROM {found.left}) l
     ON l.{KEY} = c.left_key
@@ -176,7 +180,7 @@ WHERE many > 1"""
         table = self._tables.aside(side)
         keys = [f"head AS {s.value}_key" if s is side else f"NULL AS {s.value}_key" for s in Side]
         return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)},
-    s.{LABEL} AS label, NULL AS etag, reason, hint, {NO_FIELDS} AS fields
+    s.{LABEL} AS label, NULL AS etag, reason, hint, {NO_FIELDS} AS fields, s.{HASH} AS seen
 FROM {table} JOIN {self._tables.snapshot(side)} s ON s.{KEY} = head"""
 
     def undecided(self) -> str:
@@ -202,7 +206,7 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
         return f"""CREATE TABLE {tables.judged} AS
 SELECT *, list_transform(fields, lambda f: f.verdict) AS verdicts
 FROM (SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS label,
-    l.{ETAG} AS left_etag, r.{ETAG} AS right_etag,
+    l.{ETAG} AS left_etag, r.{ETAG} AS right_etag, hash(l.{HASH}, r.{HASH}) AS seen,
     {afters},
     list_filter({changes}, lambda f: f.verdict <> 'unchanged') AS fields
 FROM {self._verdicts(judge)})"""
@@ -250,7 +254,8 @@ FROM (
         return f"""INSERT INTO {ACTION}
 SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
         ORDER BY CASE kind {rank} END, side, left_key, right_key),
-    {text(self.mapping.name)}, kind, side, left_key, right_key, label, etag, reason, hint, fields
+    {text(self.mapping.name)}, kind, side, left_key, right_key, label, etag, reason, hint, fields,
+    seen
 FROM (
 {" UNION ALL ".join(parts)})"""
 
@@ -401,7 +406,8 @@ UNION ALL {planned}"""
             parts.append(
                 f"""SELECT 'update' AS kind, '{row.value}' AS side,
     n.left_key, n.right_key, n.label,
-    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{entry}] AS {FIELD_TYPE}[]) AS fields
+    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{entry}] AS {FIELD_TYPE}[]) AS fields,
+    n.seen
 FROM (SELECT * FROM {table} WHERE NOT ({wrong}) AND NOT ({unnamed})) n
     JOIN {self._tables.snapshot(row)} s ON s.{KEY} = n.{row.value}_key
 WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
@@ -448,7 +454,8 @@ WHERE s.{field_name(field, row)} IS DISTINCT FROM n.{target}"""
         || CASE WHEN max(lefts) > 1
             THEN {text(f", which other {left.entity} records match too")} ELSE '' END
         AS reason,
-    {text("couple the right one by hand, or make the values differ")} AS hint, {NO_FIELDS} AS fields
+    {text("couple the right one by hand, or make the values differ")} AS hint,
+    {NO_FIELDS} AS fields, NULL AS seen
 FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
             )
         return parts
@@ -469,7 +476,7 @@ FROM {found} WHERE lefts > 1 OR rights > 1 GROUP BY left_key"""
             return f"""SELECT 'delete' AS kind, {text(alive.value)} AS side,
     d.left_key, d.right_key,
     s.{LABEL} AS label, s.{ETAG} AS etag, {told} AS reason, NULL AS hint,
-    {self._lost(alive)} AS fields
+    {self._lost(alive)} AS fields, d.seen
 FROM {status} d JOIN {self._tables.snapshot(alive)} s ON s.{KEY} = d.{alive.value}_key
 WHERE {deleted}"""
         hint = text(f"uncouple it first: `sync-run uncouple {self.mapping.name} ")
@@ -528,5 +535,5 @@ def _part(  # noqa: PLR0913 - one column each
     keys = [f"NULL AS {s.value}_key" if s is unknown else f"{s.value}_key" for s in Side]
     written = "NULL" if side is None or kind == "error" else text(side.value)
     return f"""SELECT {text(kind)} AS kind, {written} AS side, {", ".join(keys)}, {label} AS label,
-    {etag} AS etag, {reason} AS reason, {hint} AS hint, {fields} AS fields
+    {etag} AS etag, {reason} AS reason, {hint} AS hint, {fields} AS fields, seen
 FROM {source} WHERE {where}"""

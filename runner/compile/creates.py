@@ -10,7 +10,7 @@ from runner import dialect, expression
 from runner.compile import compare, values
 from runner.compile.changes import change, gathered, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import ACTION, COUPLING, KEY, LABEL, NO_FIELDS, PENDING, Tables
+from runner.compile.tables import ACTION, COUPLING, HASH, KEY, LABEL, NO_FIELDS, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ WITH {numbers} free AS (
     EXCEPT SELECT {source.value}_key FROM {tables.found})
 SELECT *, list_filter(list_concat(fields, later), lambda f: f.verdict = 'error') AS errors
 FROM (SELECT {row}.{KEY} AS {source.value}_key, {self._key(side)} AS {side.value}_key,
-    {row}.{LABEL} AS label,
+    {row}.{LABEL} AS label, {row}.{HASH} AS seen,
     {afters},
     {self._expected(side)} AS expected,
     {_worth_telling(changes)} AS fields,

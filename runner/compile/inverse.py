@@ -134,7 +134,7 @@ FROM each e LEFT JOIN {self._table(f"now {side}")} s ON s.{KEY} = e."key" """
 SELECT (SELECT coalesce(max("id"), 0) FROM {ACTION}) + row_number() OVER (
         ORDER BY CASE kind {rank} END, side, left_key, right_key),
     {text(self.mapping.name)}, kind, side, left_key, right_key, label, etag, reason, hint,
-    CAST(fields AS {FIELD_TYPE}[])
+    CAST(fields AS {FIELD_TYPE}[]), NULL
 FROM ({" UNION ALL ".join(parts)})"""
 
     def after(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner import dialect
-from runner.compile import match, select
+from runner.compile import match, select, skips
 from runner.compile.actions import EVERYTHING, Actions, Present, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
@@ -102,8 +102,16 @@ class CompiledMapping:
 
     def settled_by_create(self, side: Side) -> list[str]:
         """The fields that a new record of that side has in common with its partner at once."""
-        later = self._actions.creates.later(side)
-        return [field.id for field in self.fields if field not in later]
+        creates = self._actions.creates
+        open_ = (*creates.later(side), *creates.written_back(side))
+        return [field.id for field in self.fields if field not in open_]
+
+    def written_back(self, side: Side) -> list[str]:
+        """The fields that bring the key of a new record of that side to its partner.
+
+        Until they are written there they are not settled: the next run would never write them.
+        """
+        return [field.id for field in self._actions.creates.written_back(side)]
 
     def hashed(self, side: Side) -> tuple[BaseColumn, ...]:
         """The base columns of that side that hold a field's value (and no constant)."""
@@ -186,8 +194,16 @@ FROM {tables.state_base} b WHERE {chosen}""",
             yield Statement(purpose=purpose, sql=actions.creates.statement(side))
         if insert := actions.insert(present):
             yield Statement(purpose="actions and findings", sql=insert)
+        if present.remembered:
+            yield Statement(
+                purpose="records that are skipped",
+                sql=skips.skipping(self.name, self.rule.attempts),
+            )
         for sql in self.narrowing.spares(created):
             yield Statement(purpose="left out", sql=sql)
+        if present.remembered:
+            sql = skips.clearing(self.name, self.narrowing.pair(), spares=self.narrowing.leaves_out)
+            yield Statement(purpose="errors that are gone", sql=sql)
         yield Statement(purpose="the base to be", sql=actions.after(present))
         if self.looked_up:
             yield Statement(purpose="keys for lookups", sql=actions.links(self.name))

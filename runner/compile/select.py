@@ -68,6 +68,11 @@ class Narrowing:
         return bool(self.keys) or self.condition is not None
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether some of what is found for these records is not for this run."""
+        return bool(self.spared) or self.pairs_alone
+
+    @property
     def _tables(self) -> Tables:
         return Tables(self.mapping)
 

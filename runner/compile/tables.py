@@ -26,8 +26,15 @@ NO_FIELDS = f"CAST([] AS {FIELD_TYPE}[])"
 ACTION_DDL = f"""CREATE TABLE {ACTION} (
     "id" BIGINT, "mapping" VARCHAR, "kind" VARCHAR, "side" VARCHAR, "left_key" VARCHAR,
     "right_key" VARCHAR, "label" VARCHAR, "etag" VARCHAR, "reason" VARCHAR, "hint" VARCHAR,
-    "fields" {FIELD_TYPE}[])"""
-"""One row an intended effect or a finding (see ``plan.actions.Action``)."""
+    "fields" {FIELD_TYPE}[], "seen" UBIGINT)"""
+"""One row an intended effect or a finding (see ``plan.actions.Action``).
+
+``seen`` is a hash of what both records held when it was decided (NULL: it does not matter).
+"""
+
+CLEARED = '"cleared"'
+"""Open errors of the state that are found no more, unless a write of this run fails over them."""
+CLEARED_DDL = f'CREATE TABLE {CLEARED} ("mapping" VARCHAR, "left_key" VARCHAR, "right_key" VARCHAR)'
 
 COUNTED_DDL = """CREATE TABLE "counted" ("mapping" VARCHAR, "side" VARCHAR, "total" BIGINT);
 CREATE TABLE "by_key" ("mapping" VARCHAR)"""
@@ -100,6 +107,11 @@ class Tables:
         return self._named(f"aside {side.value}")
 
     @property
+    def skipped(self) -> str:
+        """Records that are set aside, each with the action that speaks for it, and why."""
+        return self._named("skipped")
+
+    @property
     def after(self) -> str:
         """What both sides of a pair hold once its actions are done: the base to be."""
         return self._named("after")
@@ -117,3 +129,28 @@ class Tables:
 
 COUPLING = dialect.name("state", "main", "coupling")
 JOURNAL = dialect.name("state", "main", "journal")
+OPEN_ERROR = dialect.name("state", "main", "open_error")
+SKIPPED = dialect.name("state", "main", "skipped")
+
+
+def signature(action: str) -> str:
+    """SQL of what makes an action the same as another run's: on records as they were, to the same.
+
+    It moves when somebody changes a compared field of either record, when the target changes at
+    all, and when the mapping would write something else.
+    """
+    fields = f'list_transform({action}.fields, lambda f: row(f.id, f.verdict, f."new"))'
+    same = ", ".join(f"{action}.{name}" for name in ("kind", "side", "etag", "reason", "seen"))
+    return f"hash({same}, {fields})"
+
+
+def record(action: str, side: Side, *, created: str) -> str:
+    """SQL of the key of a record that an action is about; NULL where there is none yet.
+
+    ``created`` is SQL of the side on which the pair is only being made, NULL for neither.
+    """
+    key = f"{action}.{side.value}_key"
+    return (
+        f"CASE WHEN starts_with({key}, '{PENDING}') OR {created} = '{side.value}' "
+        f"THEN NULL ELSE {key} END"
+    )

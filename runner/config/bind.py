@@ -10,6 +10,7 @@ from runner.config.fields import FieldBinder
 from runner.config.guards import guards_of
 from runner.errors import Problem, nearest
 from runner.model import (
+    ATTEMPTS,
     RECORDS,
     Computed,
     DeleteConflict,
@@ -80,6 +81,7 @@ class Binder:
             conflict=binder.conflict({}, ()),
             # What must exist is made again when somebody deletes it.
             deleted=DeleteConflict("restore" if self._ensures else self._told("delete", "fail")),
+            attempts=self._attempts(),
             guards=guards_of(self.defaults.get("guards", {}), value.get("guards", {})),
             at=self.document.at(("mapping",)),
         )
@@ -136,6 +138,10 @@ class Binder:
             more = {} if beside_it is None else beside_it[1]
             entry = {**more, RECORDS: name, system: name}
             yield entry, path if beside_it is None else ("fields", beside_it[0])
+
+    def _attempts(self) -> int:
+        told = self.document.value.get("attempts", self.defaults.get("attempts", ATTEMPTS))
+        return 0 if told == "unlimited" else int(told)
 
     def _told(self, key: str, otherwise: str) -> str:
         """What ``conflict:`` says of the mapping, or of the project."""

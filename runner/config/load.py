@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,14 @@ from runner.config.order import ordered
 from runner.config.read import Document, read
 from runner.config.systems import TABLES, systems_of
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
-from runner.model import RECORDS, Entity, Mapping, Project, Side, System
+from runner.model import KEEP, RECORDS, Entity, Mapping, Project, Side, System
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STANDARD = "standard:"
 """What the folders of mappings that come with sync-run begin with."""
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
 def load(start: Path, *, environment: str = "") -> Project:
@@ -67,6 +69,8 @@ def load(start: Path, *, environment: str = "") -> Project:
         guards=guards_of(document.value.get("guards", {})),
         jobs=jobs,
         notes=tuple(sorted(notes)),
+        keep=_keep(document),
+        metrics=None if (told := document.value.get("metrics")) is None else root / told,
     )
 
 
@@ -79,13 +83,20 @@ def _state(document: Document, environment: str) -> Path:
     return path.with_name(f"{path.stem}.{environment}{path.suffix}")
 
 
+def _keep(document: Document) -> timedelta | None:
+    told = document.value.get("history", {}).get("keep")
+    if told is None:
+        return KEEP
+    return None if told == "forever" else timedelta(hours=int(told[:-1]) * _HOURS[told[-1]])
+
+
 def digest(project: Project) -> str:
     """Return the SHA-256 of what a project means: places, comments and layout do not count.
 
     Nor does when it runs.
     """
     meaning = asdict(project)
-    for key in ("name", "root", "state", "environment", "jobs", "notes"):
+    for key in ("name", "root", "state", "environment", "jobs", "notes", "keep", "metrics"):
         del meaning[key]
     told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -55,6 +55,7 @@ _RESERVED = frozenset(
         "match",
         "conflict",
         "drift",
+        "attempts",
         "fields",
         "defaults",
     }

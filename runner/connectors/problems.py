@@ -63,7 +63,7 @@ def fault_of(status: int, content: bytes, told: Callable[[str], str] = one_line)
         return Fault(status, "", told(title(text)))
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return Fault(status, "", told(text))
     if not isinstance(document, dict):
         return Fault(status, "", "")

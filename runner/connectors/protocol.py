@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -82,4 +82,14 @@ class Introduced(Connector, Protocol):
 
     async def entities(self) -> Sequence[str]:
         """Name all entities, as mappings name them."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A connector that counts the requests it sent, those that were tried again as well."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
         ...

@@ -12,6 +12,7 @@ from runner.errors import nearest
 from runner.expression.functions import FUNCTIONS, arity, only_on_rows
 
 LONGEST = 4_000
+"""Characters of an expression, and parts of a list that one of them is asked for by its place."""
 DEEPEST = 50
 
 
@@ -162,7 +163,7 @@ def _node(tree: dict[str, Any], depth: int) -> Node:
         raise ExpressionError(f"the expression is nested deeper than {DEEPEST} levels")
     kind, children = tree["type"], tree["children"]
     if kind == "index_expression" and children[0]["type"] == "function_expression":
-        return Item(_node(children[0], depth + 1), int(children[1]["value"]))
+        return Item(_node(children[0], depth + 1), _position(int(children[1]["value"])))
     if kind in _NAMES:
         raise ExpressionError(f"{_NAMES[kind]} cannot be used on a single record")
     if kind == "function_expression" and only_on_rows(tree["value"]):
@@ -189,6 +190,12 @@ def _node(tree: dict[str, Any], depth: int) -> Node:
             return ListOf(tuple(inner))
         case other:
             raise ExpressionError(f"{other} cannot be used on a single record")
+
+
+def _position(told: int) -> int:
+    if abs(told) > LONGEST:
+        raise ExpressionError(f"no list is longer than {LONGEST}")
+    return told
 
 
 def _call(name: str, arguments: list[Node]) -> Call:

@@ -16,7 +16,7 @@ import duckdb
 
 from runner import dialect
 from runner.compile.tables import COUPLING, KEY, PENDING
-from runner.errors import RunnerError
+from runner.errors import RunnerError, leaves
 from runner.model import Side
 from runner.state import couplings
 
@@ -44,6 +44,15 @@ CREATE SCHEMA mirror."rows";
 of change; ``scanned`` is when all keys were last looked at. ``open`` holds how records stand that
 are not simply unchanged, as of the ``state`` (a digest) that ``judged`` names, and ``pending`` the
 keys of what changed since that was found out."""
+
+
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+)
+"""What DuckDB raises where a file is not as it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +101,16 @@ def attached(
     try:
         _tidy(connection, mappings)
         yield
-    except (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException) as error:
-        if str(path) not in str(error):
-            raise
-        remove(path)
-        raise RunnerError(
-            f"{path} is damaged and was removed", hint="run again: everything is read anew"
-        ) from error
+    except Exception as error:
+        suspects = [one for one in leaves(error) if isinstance(one, _DAMAGE)]
+        if suspects:
+            # Whoever is to blame: to read everything again costs time, and nothing else.
+            remove(path)
+        if any(str(path) in str(one) for one in suspects):
+            raise RunnerError(
+                f"{path} is damaged and was removed", hint="run again: everything is read anew"
+            ) from error
+        raise
     connection.execute("CHECKPOINT mirror")
     connection.execute("DETACH mirror")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from runner.compile import COUNTED_DDL
 from runner.compile.incremental import Way
-from runner.events import RowsRead
+from runner.events import PhaseDone, RowsRead
 from runner.extract import chosen, refresh
 from runner.extract.canonical import canonical, readable
 from runner.extract.pages import append, batch, pull
@@ -79,24 +80,25 @@ async def _of_system(
     with connection.cursor() as cursor:
         for mapping in mappings:
             for side in (side for side in Side if mapping.rule.entity(side).system == system):
-                raw = mapping.tables.raw(side)
+                began, raw = monotonic(), mapping.tables.raw(side)
                 entity = mapping.rule.entity(side).entity
+                told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
                 if manner is not None and refresh.keeps(mapping, side, manner):
                     taken[mapping.name, side] = await refresh.bring_up(
                         mapping, side, connector, cursor, manner, tell
                     )
+                    tell(_read(told, taken[mapping.name, side].rows, began))
                     continue
                 reading = mapping.reading(side)
                 columns = reading.columns
-                told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
                 keys = by_key.get((mapping.name, side))
                 if keys is not None:
                     rows = await chosen.pull(connector, reading, keys, cursor, raw)
                     tell(replace(told, rows=rows, done=True))
                 else:
                     rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
+                    await _missing(mapping, side, connector, cursor, raw)
                 if keys is None and reading.query.filter:
-                    await _held_back(mapping, side, connector, cursor, raw)
                     total = await connector.count(entity)
                     cursor.execute(
                         "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
@@ -107,6 +109,17 @@ async def _of_system(
                 taken[mapping.name, side] = Taken(
                     way=Way.WHOLE, rows=rows, relation=mapping.tables.snapshot(side)
                 )
+                tell(_read(told, rows, began))
+
+
+def _read(told: RowsRead, rows: int, began: float) -> PhaseDone:
+    return PhaseDone(
+        mapping=told.mapping,
+        phase="read",
+        seconds=monotonic() - began,
+        counts={"rows": rows},
+        system=told.system,
+    )
 
 
 async def by_keys(
@@ -149,16 +162,17 @@ async def _look_into(
         connection.execute("DROP TABLE looked")
 
 
-async def _held_back(
+async def _missing(
     mapping: CompiledMapping,
     side: Side,
     connector: Connector,
     connection: duckdb.DuckDBPyConnection,
     raw: str,
 ) -> None:
-    """Read the coupled and chosen records that the filter kept the system from sending.
+    """Read the coupled and chosen records that did not come, by keys: only asking tells why.
 
-    What left the filter rests; what is not there any more was deleted: only asking tells.
+    One left the filter, and rests; one was skipped, because others went while pages were read; and
+    one is not there any more: that alone was deleted.
     """
     reading = mapping.reading(side)
     rows = connection.execute(

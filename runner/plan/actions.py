@@ -26,6 +26,8 @@ class Kind(StrEnum):
     DRIFT = "drift"
     CONFLICT = "conflict"
     ERROR = "error"
+    SKIP = "skip"
+    """It failed again and again, or a person said so: it is left as it is until taken up again."""
 
 
 CHANGES = (Kind.CREATE, Kind.UPDATE, Kind.COUPLE, Kind.UNCOUPLE, Kind.DELETE)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from runner.compile import ACTION_DDL, COUPLING, Present
-from runner.events import MappingPlanned
+from runner.compile import ACTION_DDL, CLEARED_DDL, COUPLING, Present
+from runner.events import MappingPlanned, PhaseDone
 from runner.model import Side
 from runner.plan.actions import MappingSummary
 from runner.plan.standing import sides, stand
-from runner.state import couplings
+from runner.state import couplings, errors
 from runner.state.keys import among
 
 if TYPE_CHECKING:
@@ -41,15 +42,35 @@ def decide(
     Mappings that were not chosen lend their couplings to the lookups of those that were.
     """
     connection.execute(ACTION_DDL)
+    connection.execute(CLEARED_DDL)
+    remembered = errors.mappings(connection)
     found = []
     for mapping in mappings:
         if mapping.name not in chosen:
             if mapping.looked_up:
                 _run(connection, mapping.known_links())
             continue
-        found.append(_decide_one(connection, mapping, taken, interrupted=interrupted))
-        tell(MappingPlanned(mapping=mapping.name))
-    return with_counts(connection, found)
+        began = monotonic()
+        one = _decide_one(
+            connection,
+            mapping,
+            taken,
+            interrupted=interrupted,
+            remembered=mapping.name in remembered,
+        )
+        found.append(one)
+        tell(
+            PhaseDone(
+                mapping=mapping.name,
+                phase="decide",
+                seconds=monotonic() - began,
+                counts={"unchanged": one.unchanged},
+            )
+        )
+    whole = with_counts(connection, found)
+    for one in whole:
+        tell(MappingPlanned(mapping=one.name, counts=one.counts))
+    return whole
 
 
 def with_counts(
@@ -83,6 +104,7 @@ def _decide_one(
     takings: Takings,
     *,
     interrupted: bool,
+    remembered: bool,
 ) -> MappingSummary:
     taken = sides(mapping, takings)
     counted = _counted(connection, mapping, taken)
@@ -101,7 +123,8 @@ def _decide_one(
     for statement in mapping.matching(statuses):
         _run(connection, statement)
     matched = connection.execute(f"FROM {mapping.tables.found} LIMIT 1").fetchall()
-    for statement in mapping.deciding(Present(statuses=statuses, matched=bool(matched))):
+    present = Present(statuses=statuses, matched=bool(matched), remembered=remembered)
+    for statement in mapping.deciding(present):
         _run(connection, statement)
     gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
     empty = tuple(side.value for side in Side if counted.coupled and not counted.read[side])

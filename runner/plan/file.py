@@ -1,8 +1,8 @@
 """A plan and its file: made, saved, opened, refused when stale, read page by page.
 
 A plan is a DuckDB file that anyone can query: the table ``action`` (see ``actions.Action``), the
-table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), ``header``, and
-its ``seal``.
+table ``<mapping>.after`` of each mapping (what both sides of a pair will hold), ``cleared`` (open
+errors that are found no more), ``header``, and its ``seal``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Plan:
                 self.connection.execute("RESET disabled_compression_methods")
                 self.connection.execute(f"ATTACH {_text(half)} AS saved")
                 try:
-                    for table in ("action", *_afters(header)):
+                    for table in ("action", "cleared", *_afters(header)):
                         name = _name(table)
                         self.connection.execute(f"CREATE TABLE saved.{name} AS FROM {name}")
                     _write(self.connection, "saved.header", header)
@@ -100,7 +100,7 @@ def read(
 ) -> Iterator[Action]:
     """Yield the rows of an action table in order; ``mapping`` empty: of all mappings."""
     query = connection.execute(
-        f"""SELECT * FROM {table} WHERE ($mapping = '' OR mapping = $mapping)
+        f"""SELECT * EXCLUDE (seen) FROM {table} WHERE ($mapping = '' OR mapping = $mapping)
         AND list_contains($kinds, kind)
         QUALIFY $most IS NULL OR row_number() OVER (
             PARTITION BY mapping, kind, side ORDER BY "id") <= $most
@@ -138,7 +138,7 @@ def opened(path: Path, *, key: bytes = b"") -> Plan:
         except BaseException:
             connection.close()
             raise
-    except (duckdb.Error, OSError, ValueError, TypeError) as error:
+    except (duckdb.Error, OSError, ValueError, TypeError, RecursionError) as error:
         raise RunnerError(
             f"{path} is no plan: {_first(error)}", hint="`sync-run plan --out FILE` makes one"
         ) from error
@@ -162,7 +162,7 @@ def _afters(header: Header) -> tuple[str, ...]:
 
 
 def _tables(header: Header) -> tuple[str, ...]:
-    return ("header", "action", *_afters(header))
+    return ("header", "action", "cleared", *_afters(header))
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, header: Header) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from runner.compile import ACTION_DDL, UNDONE_DDL, Inverse
+from runner.compile import ACTION_DDL, CLEARED_DDL, UNDONE_DDL, Inverse
 from runner.errors import RunnerError
 from runner.model import Selection, Side
 from runner.plan import file
@@ -90,6 +90,7 @@ def undo(
     """Decide what is to be done; the records stand in the snapshots."""
     connection = run_file.connection
     connection.execute(ACTION_DDL)
+    connection.execute(CLEARED_DDL)
     summaries = []
     for part in touched:
         inverse = Inverse(part.mapping, run)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runner import run
-from runner.errors import ExitCode, RunnerError, StoppedError
+from runner.errors import ExitCode, StoppedError, cause
+from runner.events import RecordFailed, RunBegan, RunEnded, both
 from runner.model import Mode, Selection
 from runner.plan import run_file
 from runner.schedule.due import Due, counted, next_up
 from runner.state import held, turns
+from runner.state.recording import recorded
+from runner.state.runs import Beginning
 from runner.state.turns import Outcome, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
     import duckdb
@@ -40,12 +44,21 @@ class Clock(Protocol):
         ...
 
 
+_NOBODY = Beginning(command="schedule")
+
+
+def _nobody_else(_: Project, tell: Tell) -> AbstractContextManager[Tell]:
+    return nullcontext(tell)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """What turns need of the world.
 
     ``connect`` opens the systems of a project; ``tell`` hears what a run does, ``begun`` of each
     turn when it begins; ``fault`` keeps the details of a fault of ours and says where.
+    ``listening`` lets others hear what is told in one turn; ``process`` is what the history keeps
+    of whoever runs it.
     """
 
     connect: Callable[[Project], AbstractAsyncContextManager[Mapping[str, Connector]]]
@@ -54,6 +67,8 @@ class World:
     begun: Callable[[Turn, Job], None]
     fault: Callable[[Exception], str]
     bell: Bell
+    listening: Callable[[Project, Tell], AbstractContextManager[Tell]] = _nobody_else
+    process: Beginning = _NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,33 +128,38 @@ def _turn(due: Due, now: datetime) -> Turn:
 
 async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: World) -> Turn:
     """Plan and apply as ``sync-run apply`` does; whatever happens, record how it ended."""
-    recorded: list[Turn] = []
+    done: list[Turn] = []
 
     def ended(state: duckdb.DuckDBPyConnection, report: run.Report) -> None:
-        recorded.append(_ended(job, turn, report, world))
-        turns.end(state, recorded[-1])
+        done.append(_ended(job, turn, report, world))
+        turns.end(state, done[-1])
 
     def tell(event: Event) -> None:
         world.tell(event)
-        if world.bell.stopping:
+        if world.bell.stopping and not isinstance(event, RunBegan | RecordFailed | RunEnded):
             raise StoppedError("it was asked to end")
 
+    selection = Selection(mappings=job.mappings)
+    extent = run.Extent(incremental=job.mode is Mode.INCREMENTAL, now=world.clock.now)
     try:
-        async with world.connect(project) as connectors:
-            session = run.Session(
-                project=project,
-                connectors=connectors,
-                mappings=await world.bell.unless_stopped(run.compiled(project, connectors)),
-                store=store,
-                tell=tell,
-                ended=ended,
-            )
-            with run_file() as file:
-                made = await world.bell.unless_stopped(_planned(session, file, job, world))
-                report = await run.carry_out(session, made)
-                if recorded:
-                    return recorded[-1]
-                told = _ended(job, turn, report, world)
+        with (
+            world.listening(project, tell) as heard,
+            recorded(project, store, _beginning(project, job, world), heard) as running,
+        ):
+            async with world.connect(project) as connectors:
+                session = run.Session(
+                    project=project,
+                    connectors=connectors,
+                    mappings=await world.bell.unless_stopped(run.compiled(project, connectors)),
+                    store=store,
+                    tell=both(running.hear, heard) if running else heard,
+                    running=running,
+                    ended=ended,
+                )
+                with run_file() as file:
+                    planned = _planned(session, file, selection, extent)
+                    await run.carry_out(session, await world.bell.unless_stopped(planned))
+        return done[-1]
     except Exception as error:  # noqa: BLE001 - one turn that fails must not end the others
         told = _failed(job, turn, error, world)
     with store.opened() as state:
@@ -147,10 +167,18 @@ async def _walked(project: Project, job: Job, store: Store, turn: Turn, world: W
     return told
 
 
-async def _planned(session: run.Session, file: RunFile, job: Job, world: World) -> Plan:
+def _beginning(project: Project, job: Job, world: World) -> Beginning:
+    """Say what is known of the run; whose process it is, ``World.process`` knows."""
+    everything = len(job.mappings) == len(project.mappings)
+    mappings = () if everything else job.mappings
+    return replace(world.process, command=f"schedule {job.name}", mode=job.mode, mappings=mappings)
+
+
+async def _planned(
+    session: run.Session, file: RunFile, selection: Selection, extent: run.Extent
+) -> Plan:
     await run.settle_interrupted(session)
-    extent = run.Extent(incremental=job.mode is Mode.INCREMENTAL, now=world.clock.now)
-    return await run.make_plan(session, file, Selection(mappings=job.mappings), extent)
+    return await run.make_plan(session, file, selection, extent)
 
 
 def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:
@@ -171,7 +199,7 @@ def _ended(job: Job, turn: Turn, report: run.Report, world: World) -> Turn:
 
 
 def _failed(job: Job, turn: Turn, error: Exception, world: World) -> Turn:
-    known = _told(error)
+    known = cause(error)
     outcome = _outcome(job, turn, world)
     if known is not None and known.exit_code is ExitCode.STOPPED:
         # What a person must look at is not helped by trying again.
@@ -189,11 +217,3 @@ def _outcome(job: Job, turn: Turn, world: World) -> Outcome:
     if world.bell.stopping:
         return Outcome.STOPPED
     return Outcome.FAILED if turn.attempt < job.attempts else Outcome.GIVEN_UP
-
-
-def _told(error: BaseException) -> RunnerError | None:
-    """Return what a user can meet; tasks that ran side by side fail together."""
-    if isinstance(error, RunnerError):
-        return error
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return next((told for e in inner if (told := _told(e))), None)

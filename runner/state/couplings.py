@@ -27,7 +27,8 @@ def ensure_base(
 ) -> None:
     """Make the mapping's base table have exactly these columns, all at once or not at all.
 
-    A column that is new, or whose field mapping means something else now, starts out blank.
+    A column that is new, or whose field mapping means something else now, starts out blank, and
+    no pair counts as unchanged until it is settled anew.
     """
     kept = fitting(connection, mapping)
     wanted = {column.name: column for column in columns}
@@ -59,6 +60,10 @@ def ensure_base(
             "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
             [mapping, column.name, column.fingerprint],
         )
+    connection.execute(
+        "UPDATE state.main.coupling SET left_hash = NULL, right_hash = NULL WHERE mapping = ?",
+        [mapping],
+    )
     connection.execute(by_key)
     connection.execute("COMMIT")
 
@@ -70,6 +75,7 @@ def advance(
     *,
     after: str,
     run: int,
+    waiting: str = "SELECT NULL AS left_key, NULL AS right_key WHERE FALSE",
 ) -> None:
     """Take what was done into couplings and base, in the caller's transaction.
 
@@ -82,6 +88,8 @@ def advance(
 
     ``after`` is the plan's table of what both sides hold once everything is done. A written field
     takes what the system made of it, so that its own spelling is no change the next time.
+    ``waiting`` selects the pairs, by the plan's keys, that something is still to be written to.
+    They get no hash: they are compared again even if neither side changes, as it is with constants.
     """
     # A system that gives a key anew has lost the record that had it: so has the pair.
     connection.execute(
@@ -101,9 +109,11 @@ def advance(
     base = f"state.base.{_name(mapping)}"
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE merged AS
-        SELECT d.left_key, d.right_key,
+        SELECT d.left_key, d.right_key, w.left_key IS NULL AS "#whole",
         {values}
         FROM done d
+        LEFT JOIN (SELECT DISTINCT left_key, right_key FROM ({waiting})) w
+            ON w.left_key = d.planned_left AND w.right_key = d.planned_right
         LEFT JOIN {after} a ON a.left_key = d.planned_left AND a.right_key = d.planned_right
         LEFT JOIN {base} b ON b.left_key = d.left_key
         LEFT JOIN "returned left" ret_left ON ret_left."#key" = d.left_key
@@ -113,8 +123,11 @@ def advance(
         [mapping],
     )
     connection.execute(f"DELETE FROM {base} WHERE left_key IN (SELECT left_key FROM merged)")
-    connection.execute(f"INSERT INTO {base} BY NAME SELECT * FROM merged")
-    hashes = ", ".join(f"{side.value}_hash = hash({_hashed(columns, side)})" for side in Side)
+    connection.execute(f"""INSERT INTO {base} BY NAME SELECT * EXCLUDE "#whole" FROM merged""")
+    hashes = ", ".join(
+        f"""{side.value}_hash = CASE WHEN m."#whole" THEN hash({_hashed(columns, side)}) END"""
+        for side in Side
+    )
     connection.execute(
         f"UPDATE state.main.coupling SET {hashes} FROM merged m "
         "WHERE coupling.mapping = ? AND coupling.left_key = m.left_key",

@@ -52,6 +52,32 @@ MIGRATIONS: tuple[str, ...] = (
         fields = replace(fields, '"known-after-apply:', '"known-after-apply:\\u001f')
         WHERE outcome IS NULL;
     """,
+    """
+    ALTER TABLE run ADD COLUMN mode VARCHAR;
+    ALTER TABLE run ADD COLUMN mappings VARCHAR[];
+    ALTER TABLE run ADD COLUMN account VARCHAR;
+    ALTER TABLE run ADD COLUMN host VARCHAR;
+    ALTER TABLE run ADD COLUMN process BIGINT;
+    ALTER TABLE run ADD COLUMN message VARCHAR;
+    CREATE TABLE timing (
+        run BIGINT NOT NULL, mapping VARCHAR NOT NULL, phase VARCHAR NOT NULL,
+        seconds DOUBLE NOT NULL);
+    CREATE TABLE request (run BIGINT NOT NULL, system VARCHAR NOT NULL, n BIGINT NOT NULL);
+
+    DROP TABLE finding;
+    CREATE TABLE finding (
+        run BIGINT NOT NULL, action BIGINT NOT NULL, mapping VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL, left_key VARCHAR, right_key VARCHAR, label VARCHAR, field VARCHAR,
+        reason VARCHAR, hint VARCHAR, signature UBIGINT);
+    CREATE TABLE open_error (
+        mapping VARCHAR NOT NULL, left_key VARCHAR, right_key VARCHAR, kind VARCHAR NOT NULL,
+        label VARCHAR, field VARCHAR, reason VARCHAR, hint VARCHAR, signature UBIGINT,
+        attempts BIGINT NOT NULL, first_run BIGINT NOT NULL, first_seen TIMESTAMP NOT NULL,
+        last_run BIGINT NOT NULL, last_seen TIMESTAMP NOT NULL);
+    CREATE TABLE skipped (
+        mapping VARCHAR NOT NULL, "key" VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
+        PRIMARY KEY (mapping, "key"));
+    """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.
 
@@ -62,6 +88,13 @@ when the pair was last synchronized. ``turn`` holds what the scheduler did (``st
 ``outcome`` was intended, and perhaps sent; ``new_etag`` and ``after`` (the mapped fields, as JSON)
 are the record as the system then gave it back. ``applied`` says which run carried out which plan,
 which serial it moved the state to, and whether nothing is left of the plan.
+
+
+``run`` without ``ended`` goes on, or its process is gone; ``message`` says why it did not come to
+its end. ``finding`` is what each run found amiss or failed to write, ``open_error`` what is still
+amiss, one row a record: ``attempts`` counts the runs in a row that failed over the same
+``signature`` (``compile.tables.signature``). ``skipped`` holds keys, of either side, that a person
+set aside.
 """
 
 VERSION = len(MIGRATIONS)

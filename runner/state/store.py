@@ -94,7 +94,7 @@ def locked(path: Path, command: str) -> Iterator[None]:
     """
     with translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, mode=0o600)
+    lock = FileLock(lock_of(path), timeout=0, mode=0o600)
     holder = path.with_name(path.name + ".holder")
     try:
         lock.acquire()
@@ -120,6 +120,32 @@ def locked(path: Path, command: str) -> Iterator[None]:
         lock.release()
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked while a process holds a state; the lock goes with the process."""
+    return path.with_name(path.name + ".lock")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a state as ``state``, for reading only, without holding it; an empty one for none.
+
+    Raises:
+        StateHeldError: a run is writing to it at this moment.
+        StateUnusableError: it is damaged, or was written by a newer version.
+
+    """
+    with translated(path), duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        store = Store(path)
+        store.attach(connection)
+        if _version(connection) != VERSION:
+            connection.execute("DETACH state")
+            with held(path, "runs"):  # which brings the file up to this version
+                pass
+            store.attach(connection)
+        yield connection
+
+
 def _held_by(holder: Path) -> str:
     try:
         told = json.loads(holder.read_text())
@@ -128,26 +154,26 @@ def _held_by(holder: Path) -> str:
         return "another process"
 
 
-def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
     [(known,)] = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'state' AND table_name = 'meta'"
     ).fetchall()
-    version = 0
-    if (
-        not known
-        and connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' LIMIT 1"
-        ).fetchall()
-    ):
-        raise StateUnusableError(
-            "the file that should be the state is another database",
-            hint="`state:` of sync.yaml names it",
-        )
-    if known:
-        [(told,)] = connection.execute(
-            'SELECT "value" FROM meta WHERE "key" = \'version\''
-        ).fetchall()
-        version = int(told)
+    if not known:
+        others = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' LIMIT 1"
+        if connection.execute(others).fetchall():
+            raise StateUnusableError(
+                "the file that should be the state is another database",
+                hint="`state:` of sync.yaml names it",
+            )
+        return 0
+    [(told,)] = connection.execute(
+        'SELECT "value" FROM state.main.meta WHERE "key" = \'version\''
+    ).fetchall()
+    return int(told)
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    version = _version(connection)
     if version > VERSION:
         raise StateUnusableError(
             f"the state is of version {version}; this sync-run knows version {VERSION}",

@@ -36,7 +36,7 @@ class Turn:
     """One time that a job was due, and what came of it. Instants are UTC.
 
     ``due`` is the time it was due at, ``missed`` how many earlier ones are folded into it.
-    ``attempt`` counts from 1. ``run`` is the number of its run, 0 where there was nothing to do;
+    ``attempt`` counts from 1. ``run`` is the number of its run, 0 where it did not come to its end;
     ``changes`` and ``failed`` count records; ``message`` says why it did not come to its end;
     ``exit_code`` is the one that ``sync-run apply`` would have ended with.
     """

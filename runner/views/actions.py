@@ -33,6 +33,7 @@ SYMBOLS = {
     "drift": ("?", "35"),
     "conflict": ("!", "31"),
     "error": ("x", "31"),
+    "skip": ("»", "35"),
 }
 """Kinds in the order in which they are counted: what stands for one, and its colour."""
 FINDINGS = frozenset({"drift", "conflict", "error"})
@@ -62,8 +63,8 @@ def fact(key: str, n: int) -> str:
     kind, _, system = key.partition(" ")
     if kind in {"conflict", "error"}:
         return plural(n, kind)
-    if kind == "drift":
-        return f"{n:,} drifted"
+    if kind in {"drift", "skip"}:
+        return f"{n:,} {'drifted' if kind == 'drift' else 'skipped'}"
     return f"{n:,} to {kind} in {system}" if system else f"{n:,} to {kind}"
 
 

@@ -31,6 +31,7 @@ SHOWN = (
     Kind.DRIFT,
     Kind.CONFLICT,
     Kind.ERROR,
+    Kind.SKIP,
 )
 
 
@@ -62,6 +63,8 @@ class Report(Protocol):
     def earlier(self) -> Sequence[int]: ...  # noqa: D102
     @property
     def exit_code(self) -> int: ...  # noqa: D102
+    @property
+    def set_aside(self) -> int: ...  # noqa: D102
 
 
 def of_plan(plan: Plan, *, limit: int | None = None) -> Document:
@@ -182,7 +185,7 @@ def _known(value: str | None) -> str | None:
 
 
 def of_report(report: Report) -> Document:
-    """Describe what an apply did; ``run`` is 0 where there was nothing to do."""
+    """Describe what an apply did; ``set_aside`` counts records that are skipped from now on."""
     return {
         "run": report.run,
         "counters": {name: dict(counted) for name, counted in report.counters.items()},
@@ -202,6 +205,7 @@ def of_report(report: Report) -> Document:
             for failure in report.failures
         ],
         "stopped": report.stopped,
+        "set_aside": report.set_aside,
         "earlier": list(report.earlier),
         "exit_code": int(report.exit_code),
     }

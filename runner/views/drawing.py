@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wcwidth import iter_graphemes, wcswidth
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 LONGEST = 60
 """Columns that a value takes at most."""
@@ -101,14 +101,16 @@ def tied(text: str) -> str:
     return text.replace(" ", _TIE)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Set rows in columns: the first to the left, the others, which are numbers, to the right."""
+def columns(rows: Sequence[Sequence[str]], numbers: Container[int] | None = None) -> list[str]:
+    """Set rows in columns; those that hold ``numbers`` (``None``: all but the first) end alike."""
     if not rows:
         return []
     widths = [max(breadth(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
-            padded(cell, width) if i == 0 else " " * (width - breadth(cell)) + cell
+            " " * (width - breadth(cell)) + cell
+            if (i > 0 if numbers is None else i in numbers)
+            else padded(cell, width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -67,6 +67,8 @@ def sentence(document: Document) -> str:
     if document["failures"]:
         found = [plural(counts[kind], kind) for kind in ("conflict", "error") if counts.get(kind)]
         line += f" {' and '.join(found)} to look at."
+    if counts.get("skip"):
+        line += f" {plural(counts['skip'], 'record')} skipped (`sync-run errors` lists them)."
     return line
 
 
@@ -89,6 +91,11 @@ def report(document: Document, screen: Screen) -> str:
         if failure["hint"]:
             hint = wrapped(f"hint: {failure['hint']}", screen.width - 4)
             lines += [f"    {line}" for line in hint]
+    if document["set_aside"]:
+        failed = plural(document["set_aside"], "record")
+        said = f"{failed} failed once too often in the same way, to be skipped from now on"
+        lines += wrapped(said, screen.width)
+        lines.append("  hint: `sync-run errors` lists them, `sync-run retry` takes them up again")
     if document["stopped"]:
         lines.append(f"Stopped: {document['stopped']}")
         lines.append("  hint: run it again; it goes on where this one stopped")

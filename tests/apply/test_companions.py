@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from runner.wire import EntityType, FieldType, Rejected, Type, Write, WriteKind
 from tests.apply.test_language import AGENTS, made
 from tests.fakes import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.world import World
@@ -87,7 +84,11 @@ def of(name: str, target: str = "") -> FieldType:
 
 
 def world(folder: Path, first: str, **others: str) -> World:
-    built = made(folder, mapping=first, **others)
+    return equipped(made(folder, mapping=first, **others))
+
+
+def equipped(built: World) -> World:
+    """Let the desk know lists, lines, groups and units, and the shop its units."""
     shop, desk = built.shop, built.desk
     shop.types = {
         **shop.types,
@@ -272,56 +273,3 @@ def test_currencies_are_matched_by_their_iso_code(tmp_path: Path) -> None:
     built.shop.put("Agent", "EUR", Name="Euro")
     built.desk.put("users", "g1", fullname="Euro")
     assert ("agents", "couple", None) in built.apply().kinds()
-
-
-class Killed(BaseException):
-    """The process died here."""
-
-
-def dying(at: int) -> Callable[[Write], None]:
-    writes = 0
-
-    def die(_: Write) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == at:
-            raise Killed
-
-    return die
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, 9))
-def test_killed_at_any_write_companions_come_about_once(
-    tmp_path: Path, at: int, *, after: bool
-) -> None:
-    built = world(tmp_path, GROUPS, units=UNITS, uses=USES, lists=PRICE_LISTS, more=SECOND_STEP)
-    with_base_units(built)
-    for code in ("PCS", "BOX"):
-        built.shop.put("Unit", code)
-        built.shop.put("Customer", code, Agent=code, Phone="1")
-    alive = built.desk.fails, built.desk.afterwards
-    if after:
-
-        def done(write: Write) -> None:
-            alive[1](write)
-            die(write)
-
-        die, built.desk.afterwards = dying(at), done
-    else:
-        built.desk.fails = dying(at)
-    try:
-        built.apply()
-    except* Killed:
-        pass
-    built.desk.fails, built.desk.afterwards = alive
-    built.apply()
-    told = built.apply()
-    assert (told.exit_code, told.document["changes"]) == (0, 0), told.kinds()
-    found = {
-        entity: len(rows(built, entity)) for entity in ("groups", "units", "accounts", "lists")
-    }
-    assert found == {"groups": 2, "units": 2, "accounts": 2, "lists": 1}
-    units = {row["unitid"] for row in rows(built, "units")}
-    assert {row["unit"] for row in rows(built, "accounts")} == units
-    assert {row["phone"] for row in rows(built, "accounts")} == {"1"}

@@ -6,13 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
 from runner.model import DeleteConflict, Drift, UpdateConflict
 from runner.plan import Kind
 from runner.state import couplings, held
-from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, WriteKind
+from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, Unsent, WriteKind
 from tests.fakes import Fake, fields
 from tests.world import AGENTS, BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
 
@@ -330,6 +331,17 @@ def test_a_lost_create_that_several_records_could_be_is_left_to_a_person(small: 
     assert not [w for w in small.shop.written if w.kind is WriteKind.CREATE]
 
 
+def test_a_lost_create_that_nothing_is_known_of_is_left_to_a_person(small: World) -> None:
+    small.desk.put("accounts", "g2")
+    small.shop.lose = True
+    small.apply()
+    small.shop.lose = False
+    told = small.apply()
+    reasons = [error["reason"] for error in told.actions(Kind.ERROR)]
+    assert any("an interrupted run may have made this record" in reason for reason in reasons)
+    assert len(small.shop.rows["Customer"]) == 2
+
+
 def test_a_lost_create_whose_partner_was_coupled_by_hand_meanwhile(small: World) -> None:
     small.shop.put("Customer", "20", Name="Gamma")
     small.desk.lose = True
@@ -407,6 +419,22 @@ def test_a_system_that_goes_away_stops_the_run_and_what_the_other_did_is_kept(
     assert len(small.shop.rows["Customer"]) == len(small.desk.rows["accounts"]) == 3
 
 
+def test_what_was_surely_not_sent_is_not_asked_about(small: World) -> None:
+    for number in ("20", "30"):
+        small.shop.put("Customer", number, Name=f"Name {number}")
+    away = SystemUnavailableError("desk", "it is busy for too long")
+    small.desk.fails = lambda w: Unsent(why=away) if w.values.get("number") == "30" else None
+    told = small.apply()
+    assert (told.exit_code, told.failures) == (ExitCode.RECORDS_FAILED, [])
+    assert told.counters["customers"]["inserted"] == 1
+    with duckdb.connect(str(small.project.state)) as state:
+        found = state.execute("SELECT outcome, message FROM journal WHERE run = 2").fetchall()
+    assert found == [("written", None), ("unsent", "desk: it is busy for too long")]
+    small.desk.fails = lambda _: None
+    assert small.apply().counters["customers"]["inserted"] == 1
+    assert small.apply().kinds() == []
+
+
 def test_a_key_that_is_given_anew_belongs_to_the_new_pair(tmp_path: Path) -> None:
     made = world(tmp_path, AGENTS, replace(CUSTOMERS, match=(), deleted=DeleteConflict.DELETE))
     made.shop.put("Customer", "99", Name="Anchor")
@@ -431,3 +459,36 @@ def test_a_number_that_a_pair_still_has_is_not_free(tmp_path: Path) -> None:
     made.desk.put("users", "u3", fullname="Cy")
     made.apply()
     assert sorted(made.shop.rows["Agent"]) == ["A2", "A3"]
+
+
+def test_a_constant_that_was_refused_is_tried_again(small: World) -> None:
+    """Nothing else tells that a pair is not settled: neither side changed."""
+    small.desk.put("accounts", "g2", name="Beta", number="20")
+    small.shop.put("Customer", "20", Name="Beta")
+    small.desk.fails = refuse(Rejected(code="0x1", message="no"))  # type: ignore[assignment]
+    assert small.apply().failures == ["rejected: no (0x1)"]
+    small.desk.fails = lambda _: None
+    assert small.apply().kinds() == [("customers", "update", "desk")]
+    assert small.desk.rows["accounts"]["g2"]["kind"] == 3
+    assert small.apply().kinds() == []
+
+
+def test_a_field_that_means_something_else_is_tried_again(small: World) -> None:
+    rules = tuple(replace(r, constant=4) if r.constant == 3 else r for r in CUSTOMERS.fields)
+    small.mappings = (small.mappings[0], replace(CUSTOMERS, fields=rules))
+    small.desk.fails = refuse(Rejected(code="0x1", message="no"))  # type: ignore[assignment]
+    assert small.apply().failures == ["rejected: no (0x1)"]
+    small.desk.fails = lambda _: None
+    assert small.apply().kinds() == [("customers", "update", "desk")]
+    assert small.desk.rows["accounts"][account(small, "Alpha")]["kind"] == 4
+    assert small.apply().kinds() == []
+
+
+def test_a_number_that_could_not_be_brought_back_is_brought_back_later(small: World) -> None:
+    small.desk.put("accounts", "g2", name="Beta", ownerid="u1")
+    small.desk.fails = refuse(Rejected(code="0x1", message="no"))  # type: ignore[assignment]
+    assert small.apply().failures == ["rejected: no (0x1)"]
+    small.desk.fails = lambda _: None
+    assert small.apply().kinds() == [("customers", "update", "desk")]
+    assert small.desk.rows["accounts"]["g2"]["number"] == "N00001"
+    assert small.apply().kinds() == []

@@ -83,7 +83,9 @@ def test_a_name_made_to_lead_here_is_turned_away(served: Served) -> None:
         assert ask(served, "GET", f"/{TOKEN}/", Host=host).status_code in {400, 421}, host
 
 
-@pytest.mark.parametrize("path", ["plan", "apply", "choose", "couple", "uncouple", "why"])
+@pytest.mark.parametrize(
+    "path", ["plan", "apply", "choose", "couple", "uncouple", "why", "retry", "skip", "unskip"]
+)
 def test_other_pages_cannot_change_anything(served: Served, path: str) -> None:
     before = served.small.records()
     own = f"http://{served.host}"
@@ -159,6 +161,18 @@ def test_couplings_are_searched_forgotten_and_made(browser: WebDriver, served: S
     wait_for(browser, "Coupled shop 1 ↔ depot A.")
 
 
+def test_an_error_is_set_aside_taken_up_and_tried_again(browser: WebDriver, served: Served) -> None:
+    go(browser, served, "errors")
+    assert "ambiguous match" in main_of(browser)
+    press(browser, "Set aside")
+    wait_for(browser, "people 3 is set aside.")
+    press(browser, "Take up again")
+    wait_for(browser, "people 3 is taken up again by the next run.")
+    press(browser, "Try again")
+    wait_for(browser, "Only record 3.")
+    assert "1 error to look at" in main_of(browser)
+
+
 def test_why_is_answered(browser: WebDriver, served: Served) -> None:
     go(browser, served, "why")
     browser.find_element(By.NAME, "key").send_keys("4")
@@ -169,7 +183,7 @@ def test_why_is_answered(browser: WebDriver, served: Served) -> None:
     wait_for(browser, "there is no record '4711'")
 
 
-@pytest.mark.parametrize("place", ["", "plan", "couplings", "why", "runs", "graph"])
+@pytest.mark.parametrize("place", ["", "plan", "errors", "couplings", "why", "runs", "graph"])
 def test_every_page_can_be_read_by_all(browser: WebDriver, served: Served, place: str) -> None:
     go(browser, served, place)
     assert looking.nameless(browser) == []

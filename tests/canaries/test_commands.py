@@ -221,7 +221,9 @@ def test_nothing_that_a_whole_run_leaves_holds_a_secret(tmp_path: Path) -> None:
                 ("plan", "--json", *CHOSEN),
                 ("plan", "--explain", *CHOSEN),
                 ("apply", str(client.folder / "saved.plan"), "--yes"),
-                ("apply", "--yes", *CHOSEN),
+                ("--log-format", "json", "--log-values", "apply", "--yes", *CHOSEN),
+                ("runs", "show", "1", "--full"),
+                ("errors",),
                 ("test",),
             ]
             for words in commands:

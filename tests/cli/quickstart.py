@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from runner.cli import app
 
 REPOSITORY = Path(__file__).parents[2]
 COMPANY = "/Company('CRONUS%20International%20Ltd.')"
+SETS = ("/accounts", "/contacts", "/transactioncurrencies")
+PAGES = ("/Customer", "/Contact", "/Salesperson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,21 @@ def quickstart(folder: Path) -> Quickstart:
     shutil.copytree(REPOSITORY / "examples" / "quickstart", place, ignore=ignored)
     shutil.copytree(REPOSITORY / "mappings", folder / "mappings")
     return Quickstart(place)
+
+
+def census(made: Quickstart) -> dict[str, Counter[Any]]:
+    """Every record by what a person would know it by (e-mail and name), as often as it is there."""
+    found: dict[str, Counter[Any]] = {}
+    for path in SETS:
+        rows = made.crm("GET", path)["value"]
+        found[path] = Counter(
+            (r.get("name"), r.get("fullname"), r.get("emailaddress1"), r.get("isocurrencycode"))
+            for r in rows
+        )
+    for path in PAGES:
+        rows = made.nav("GET", path)["value"]
+        found[path] = Counter((r["Name"], r["E_Mail"], r.get("Type")) for r in rows)
+    return found
 
 
 def _asked(

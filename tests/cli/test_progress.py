@@ -12,7 +12,7 @@ STORY: list[tuple[float, Event]] = [
     (1.0, RowsRead(mapping="customers", system="crm", entity="accounts", rows=20)),
     (1.0, RowsRead(mapping="customers", system="nav", entity="Customer", rows=6_000, done=True)),
     (0.0, RowsRead(mapping="rates", system="records", entity="rates", rows=1, done=True)),
-    (1.0, MappingPlanned(mapping="customers")),
+    (1.0, MappingPlanned(mapping="customers", counts={})),
     (0.0, Recovered(mapping="customers", key="10", what="done")),
     (0.0, WritesDone(mapping="customers", done=10, total=100, failed=0)),
     (10.0, WritesDone(mapping="customers", done=20, total=100, failed=1)),

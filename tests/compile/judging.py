@@ -72,7 +72,7 @@ def judged(made: CompiledMapping, left: Any, right: Any, base: Any) -> dict[str,
         for side, name, value in ((Side.LEFT, "x", left), (Side.RIGHT, "y", right)):
             connection.execute(
                 f"""CREATE TABLE {tables.snapshot(side)} AS SELECT 'k' AS "#key", 'e' AS "#etag",
-                'label' AS "#label", CAST($value AS {types[side]}) AS {name}""",
+                'label' AS "#label", 0 AS "#hash", CAST($value AS {types[side]}) AS {name}""",
                 {"value": value},
             )
         connection.execute(made.empty_base().sql)

@@ -11,7 +11,7 @@ import pytest
 from runner.connectors.line import failures
 from runner.connectors.line.http import Client, Request
 from runner.errors import SystemUnavailableError
-from runner.wire import Rejected, Unknown, Written
+from runner.wire import Rejected, Unknown, Unsent, Written
 from tests.connectors.systems import (
     BC,
     CRM,
@@ -325,7 +325,16 @@ def test_a_write_without_a_readable_answer_is_read_back(
     run(scenario())
 
 
-def test_a_system_that_goes_away_leaves_what_it_answered(system: System, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(dropped_before, "connection refused", id="away"),
+        pytest.param(answering(429, retry_after="100"), "429", id="busy for too long"),
+    ],
+)
+def test_a_system_that_goes_away_leaves_what_it_answered(
+    system: System, fault: Fault, words: str, tmp_path: Path
+) -> None:
     async def scenario() -> None:
         connector, line, _ = system.opened(tmp_path, pace={"concurrency": 1})
         batch = [system.update(key, **{system.text: "new"}) for key in system.keys[:4]]
@@ -335,10 +344,10 @@ def test_a_system_that_goes_away_leaves_what_it_answered(system: System, tmp_pat
             del answer
             return await line.inner.handle_async_request(request)
 
-        line.faults += [through, through, *[dropped_before] * 1000]
+        line.faults += [through, through, *[fault] * 1000]
         outcomes = await connector.write(batch)
-        assert [type(outcome) for outcome in outcomes] == [Written, Written, Unknown, Unknown]
-        with pytest.raises(SystemUnavailableError, match="connection refused"):
+        assert [type(outcome) for outcome in outcomes] == [Written, Written, Unsent, Unsent]
+        with pytest.raises(SystemUnavailableError, match=words):
             await connector.write(batch)
         await connector.close()
 

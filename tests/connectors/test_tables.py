@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -595,6 +596,22 @@ def test_a_seed_makes_what_is_missing_once(tmp_path: Path) -> None:
     assert list(found(depot, "orders", "id")) == ["1", "2"]
     assert (tmp_path / "seed" / "orders.csv").read_text() == "id\n1\n"
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["d", "s.duckdb"]
+
+
+def test_what_a_killed_process_of_our_number_left_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "shop.sql").write_text("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    (tmp_path / "seed").mkdir()
+    (tmp_path / "seed" / "orders.csv").write_text("id\n1\n")
+    with duckdb.connect(tmp_path / f".shop.duckdb.{os.getpid()}.new") as half:
+        half.execute("CREATE TABLE orders (half INTEGER)")
+    (tmp_path / f".depot.{os.getpid()}.new").mkdir()
+    shop = Tables(
+        "shop", Database("shop", tmp_path / "shop.duckdb", Rules(), tmp_path / "shop.sql")
+    )
+    depot = Tables("depot", Folder("depot", tmp_path / "depot", Rules(), tmp_path / "seed"))
+    for system in (shop, depot):
+        [told] = run(system.describe(["orders"]))
+        assert list(told.fields) == ["id"]
 
 
 def test_a_seed_that_fails_leaves_nothing(tmp_path: Path) -> None:

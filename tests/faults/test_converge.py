@@ -27,8 +27,7 @@ from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
 from runner.sandbox.serve import server
 from runner.state import held
-from tests.cli.quickstart import Quickstart, quickstart
-from tests.crash.test_kill import census
+from tests.cli.quickstart import Quickstart, census, quickstart
 from tests.sandbox.test_serve import free_port
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from runner.connectors.protocol import Connector
-    from runner.model import Project
 
 CHOSEN = ("currencies", "local-currency", "salespeople", "customers")
 """A part of the quickstart: what comes with each write is the same for the rest."""
@@ -89,10 +87,9 @@ def _apps(made: Quickstart) -> dict[str, ASGIApp]:
     }
 
 
-def _connectors(project: Project, port: int) -> dict[str, Connector]:
+def _connectors(port: int) -> dict[str, Connector]:
     here = f"http://127.0.0.1:{port}"
     return {
-        RECORDS: Records(records_of(project)),
         "nav": Nav(
             "nav",
             f"{here}/nav{sandbox.NAV_PATH}",
@@ -109,10 +106,12 @@ def _connectors(project: Project, port: int) -> dict[str, Connector]:
     }
 
 
-async def applied(made: Quickstart, port: int) -> tuple[int, int]:
+async def applied(
+    folder: Path, connectors: dict[str, Connector], chosen: Sequence[str] = ()
+) -> tuple[int, int]:
     """Apply once, as the command does; tell how many changes were planned, how many errors."""
-    project = load(made.folder, environment="")
-    connectors = _connectors(project, port)
+    project = load(folder, environment="")
+    connectors = {RECORDS: Records(records_of(project)), **connectors}
     try:
         with held(project.state, "apply") as store, run_file() as file:
             session = run.Session(
@@ -123,7 +122,8 @@ async def applied(made: Quickstart, port: int) -> tuple[int, int]:
                 tell=lambda _: None,
             )
             await run.settle_interrupted(session)
-            plan = await run.make_plan(session, file, Selection(mappings=CHOSEN))
+            names = tuple(chosen) or tuple(mapping.name for mapping in session.mappings)
+            plan = await run.make_plan(session, file, Selection(mappings=names))
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             await run.carry_out(session, plan)
             return changes, errors
@@ -136,7 +136,7 @@ def applied_until_done(made: Quickstart, port: int) -> Sequence[tuple[int, int]]
     rounds: list[tuple[int, int]] = []
     for _ in range(PATIENCE):
         try:
-            rounds.append(asyncio.run(applied(made, port)))
+            rounds.append(asyncio.run(applied(made.folder, _connectors(port), CHOSEN)))
         except RunnerError:
             # A system that was away for too long: the next run goes on where this one stopped.
             continue

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from runner.errors import StateHeldError, StateUnusableError
-from runner.state import SETTINGS, held, runs
+from runner.state import SETTINGS, couplings, held, history, readable, runs
+from runner.state.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,8 @@ def test_the_state_is_private_and_attached_for_reading_only(tmp_path: Path) -> N
     path = tmp_path / "state.duckdb"
     with held(path, "apply") as store:
         with store.opened() as state:
-            assert runs.begin(state, "apply") == 1
+            assert runs.begin(state, runs.Beginning(command="apply")).number == 1
+            runs.move_on(state)
         assert path.stat().st_mode & 0o777 == 0o600
         with duckdb.connect() as connection:
             store.attach(connection)
@@ -80,3 +82,18 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StateUnusableError), held(tmp_path / "file" / "state.duckdb", "apply"):
         pass
+
+
+def test_a_state_of_the_first_version_is_brought_up_with_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state.duckdb"
+    with duckdb.connect(str(path)) as old:
+        old.execute(MIGRATIONS[0])
+        old.execute("INSERT INTO meta VALUES ('version', '1')")
+        old.execute("INSERT INTO coupling VALUES ('customers', '10', 'g1', 1, 2, 1)")
+        old.execute("INSERT INTO run VALUES (1, 'apply', '2026-01-01', '2026-01-01 00:01', 3)")
+        old.execute("INSERT INTO job VALUES (1, 'customers', 'failed', 2)")
+    with readable(path) as state:
+        (run,) = history.runs(state, path, limit=1)
+        assert couplings.find(state, "customers", "10") == (("10", "g1"),)
+    assert (run.exit_code, run.seconds, run.mode) == (3, 60, "full")
+    assert run.counters == {"failed": 2}

@@ -149,6 +149,7 @@ REPORT = {
             "id": "SR600",
         }
     ],
+    "set_aside": 2,
     "stopped": "crm: it did not answer within 300 seconds",
     "exit_code": 3,
 }

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from runner.cli.couple import coupled_by_hand
 from runner.cli.couplings import labels_of
+from runner.cli.errors import set_aside, taken_up
 from runner.cli.ui import pages
 from runner.cli.ui.guard import Guard
 from runner.errors import RunnerError
@@ -51,6 +52,10 @@ def application(work: Workbench, *, host: str, token: str) -> ASGIApp:
         Route("/couplings", site.couplings),
         Route("/couple", site.couple, methods=["POST"]),
         Route("/uncouple", site.uncouple, methods=["POST"]),
+        Route("/errors", site.errors),
+        Route("/retry", site.retry, methods=["POST"]),
+        Route("/skip", site.skip, methods=["POST"]),
+        Route("/unskip", site.unskip, methods=["POST"]),
         Route("/why", site.why),
         Route("/why", site.ask, methods=["POST"]),
         Route("/runs", site.runs),
@@ -106,6 +111,9 @@ class _Site:
         names = [mapping.name for mapping in self._work.project.mappings]
         return self._drawn("why", self._pages.why(names, self._work.reasons))
 
+    async def errors(self, _: Request) -> Response:
+        return await self._page("errors", lambda: self._pages.errors(self._work.errors()))
+
     async def runs(self, _: Request) -> Response:
         return await self._page("runs", lambda: pages.past_runs(self._work.runs()))
 
@@ -156,6 +164,32 @@ class _Site:
             self._work.ask(self._named(told), told["key"].strip())
 
         return await self._did(request, done, "why")
+
+    async def retry(self, request: Request) -> Response:
+        """Forget how often a record failed, and plan it; it is written when that is applied."""
+
+        async def done(told: dict[str, str]) -> None:
+            name, key = self._named(told), told["key"]
+            await run_in_threadpool(taken_up, self._work.project, name, [key])
+            self._work.plan(Selection(mappings=(name,), records=(key,)))
+
+        return await self._did(request, done, "plan")
+
+    async def skip(self, request: Request) -> Response:
+        async def done(told: dict[str, str]) -> None:
+            name, key = self._named(told), told["key"]
+            await run_in_threadpool(set_aside, self._work.project, name, key)
+            self._work.said = f"{name} {key} is set aside."
+
+        return await self._did(request, done, "errors")
+
+    async def unskip(self, request: Request) -> Response:
+        async def done(told: dict[str, str]) -> None:
+            name, key = self._named(told), told["key"]
+            await run_in_threadpool(taken_up, self._work.project, name, [key])
+            self._work.said = f"{name} {key} is taken up again by the next run."
+
+        return await self._did(request, done, "errors")
 
     async def couple(self, request: Request) -> Response:
         async def done(told: dict[str, str]) -> None:

@@ -22,6 +22,7 @@ Document = dict[str, Any]
 PLACES = {
     "": "Mappings",
     "plan": "Plan",
+    "errors": "Errors",
     "couplings": "Couplings",
     "why": "Why",
     "runs": "Runs",
@@ -224,6 +225,49 @@ class Pages:
         return (
             f'<tr><td class="key">{key}</td><td class="key">{escape(pair.right_key)}</td>'
             f"<td>{escape(pair.label or '')}{fresh}</td><td>{out}{why}</td></tr>"
+        )
+
+    def errors(self, errors: Sequence[Document]) -> str:
+        """List the records that fail, with what one can decide about each."""
+        if not errors:
+            return "<h2>Errors</h2><p>No record fails.</p>"
+        rows = "".join(self._error(error) for error in errors)
+        heads = ("record", "what", "runs", "since", "do")
+        head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+        return (
+            '<h2>Errors</h2><div class="wide" role="region" aria-label="Errors" tabindex="0">'
+            "<table><caption>Records that fail, or were set aside. An error closes by itself when "
+            f"a run finds it no more.</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+
+    def _error(self, error: Document) -> str:
+        keys = [key for key in error["keys"].values() if key]
+        named = escape(" ↔ ".join(keys))
+        told = {"mapping": error["mapping"], "key": keys[0] if keys else ""}
+        inputs = "".join(
+            f'<input type="hidden" name="{name}" value="{escape(value)}">'
+            for name, value in told.items()
+        )
+        choices = [("retry", "Try again"), ("why", "Why?")]
+        choices.append(("unskip", "Take up again") if error["by_hand"] else ("skip", "Set aside"))
+        forms = "".join(
+            self.form(
+                path,
+                f'{inputs}<button aria-label="{words} {named}">{words}</button>',
+                kind="inline",
+            )
+            for path, words in choices
+        )
+        label = f" {escape(error['label'])}" if error["label"] else ""
+        hint = _hint(error["hint"]) if error["hint"] else ""
+        state = "set aside" if error["skipped"] else error["kind"]
+        return (
+            f'<tr><th scope="row">{escape(error["mapping"])} '
+            f'<span class="key">{named}</span>{label}'
+            f'</th><td><span class="error">{escape(state)}</span> {escape(error["reason"] or "")}'
+            f'{hint}</td><td class="n">{error["attempts"]}</td>'
+            f"<td>{escape(error['first_seen'])}</td><td>{forms}</td></tr>"
         )
 
     def why(self, mappings: Sequence[str], reasons: Sequence[Document]) -> str:

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runner import run
+from runner.cli.errors import of_error
+from runner.cli.history import plain
 from runner.cli.progress import Progress
-from runner.cli.wiring import plan_key, session
+from runner.cli.wiring import begins, plan_key, session
 from runner.errors import ConfigError, RunnerError
 from runner.plan import opened as saved
 from runner.plan import run_file
-from runner.state import held, past
+from runner.state import errors, history, readable
 from runner.views import document
 from runner.views.compact import compacted, in_script
 from runner.views.why import of_trace
@@ -51,6 +53,7 @@ class Planned:
     """
 
     path: Path
+    selection: Selection
     document: Document
     data: str
 
@@ -87,7 +90,7 @@ class Workbench:
                     made.save(path, key=plan_key())
                     told = document.of_plan(made, limit=0)
                     data = in_script(compacted(told["mappings"], document.actions_of(made)))
-            self.planned = Planned(path=path, document=told, data=data)
+            self.planned = Planned(path=path, selection=selection, document=told, data=data)
 
         self._start("plan", work)
 
@@ -98,7 +101,8 @@ class Workbench:
             return
 
         async def work(tell: Tell) -> None:
-            async with session(self.project, "ui apply", tell) as opened:
+            beginning = begins(self.project, "ui", planned.selection, "saved plan")
+            async with session(self.project, "ui", tell, beginning=beginning) as opened:
                 made = saved(planned.path, key=plan_key())
                 report = await run.carry_out(opened, made, allow=allow)
             self.planned, self.report = None, document.of_report(report)
@@ -118,8 +122,14 @@ class Workbench:
 
     def runs(self) -> list[Document]:
         """Return the last runs, the newest first."""
-        with held(self.project.state, "ui") as store:
-            return [asdict(one) for one in past.runs(store, limit=40)]
+        with readable(self.project.state) as state:
+            found = history.runs(state, self.project.state, limit=40)
+        return [plain(asdict(one)) for one in found]
+
+    def errors(self) -> list[Document]:
+        """Return the records that fail, and those that were set aside."""
+        with readable(self.project.state) as state:
+            return [of_error(self.project, error) for error in errors.find(state)]
 
     def _start(self, name: str, work: Callable[[Tell], Awaitable[None]]) -> None:
         """Begin a job in a thread of its own, so that pages are answered meanwhile."""

@@ -49,6 +49,8 @@ LARGEST = 256 << 20
 """Bytes of one answer, unpacked; a page of Dataverse or Business Central has a tenth of it."""
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
+_DIGITS = 6
+"""Digits of a number of requests; what has more of them is none."""
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _ORIGIN = re.compile(r"[a-z]+://[^/?#]*", re.IGNORECASE)
 
@@ -132,7 +134,7 @@ class Client:
     ``workers`` are so many requests at a time at the most; how many there are is ``Places``'.
 
     ``ahead`` is by how many seconds the system's clock was ahead of ours in its last answer;
-    ``None`` where it never told the time.
+    ``None`` where it never told the time. ``requests`` counts all that were sent.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class Client:
         self._idle: list[httpx.AsyncClient] = []
         self._trust: ssl.SSLContext | None = None
         self.ahead: float | None = None
+        self.requests = 0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -245,6 +248,7 @@ class Client:
             if known not in self._used:
                 # A token that was renewed in between may still be repeated in an answer.
                 self._used.append(known)
+            self.requests += 1
             try:
                 with translated():
                     made = self._made(client, request, known)
@@ -277,7 +281,7 @@ class Client:
     def _look_at_the_crowd(self, status: int, headers: Mapping[str, str]) -> None:
         """Note how many requests at a time the system wants, as far as it tells (A13)."""
         hint = headers.get("x-ms-dop-hint", "")
-        if hint.isdigit():
+        if hint.isascii() and hint.isdigit() and len(hint) <= _DIGITS:
             self._places.recommended(int(hint))
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._places.crowded()

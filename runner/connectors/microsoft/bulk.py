@@ -14,7 +14,7 @@ from runner.connectors.odata import language as odata
 from runner.connectors.odata.rows import decoded
 from runner.connectors.problems import UnreadableError
 from runner.errors import SystemUnavailableError
-from runner.wire import Page, Unknown, WireQuery, WriteKind, Written
+from runner.wire import Page, Unknown, Unsent, WireQuery, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -96,6 +96,8 @@ class Bulk:
             reply = await self._client.write(request)
         except MaybeSentError as error:
             return [Unknown(message=self._client.words(str(error)))] * len(writes)
+        except SystemUnavailableError as error:
+            return [Unsent(why=error)] * len(writes)
         if reply.status // 100 == 2:  # noqa: PLR2004 - it is done
             return await self._read(writes, self._keys(reply.content, writes))
         if reply.status in _NOT_HERE or reply.status == HTTPStatus.NOT_IMPLEMENTED:

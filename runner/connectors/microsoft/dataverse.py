@@ -131,6 +131,11 @@ class Dataverse:
         """The client chooses GUIDs, so that no create can happen twice."""
         return Capabilities(client_keys=True, concurrency=self._client.workers)
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.requests
+
     async def greet(self) -> Greeting:
         """Ask who we are, and what that user is called (A1)."""
         known = await self._client.read(

@@ -14,7 +14,7 @@ from runner.connectors.odata import writing
 from runner.connectors.odata.rows import Decoder, chosen
 from runner.connectors.odata.writing import Sending
 from runner.connectors.problems import Fault
-from runner.wire import Drifted, Reference, Rejected, Type, Unknown, WriteKind, Written
+from runner.wire import Drifted, Reference, Rejected, Type, Unknown, Unsent, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,10 +134,12 @@ class Writer:
         return {n: v for n, v in write.values.items() if n in self._definition.states}
 
     async def _sent(self, write: Write) -> Outcome:
+        """Take a further step; one that is not taken leaves the write half done."""
         step = self._step(write)
         if isinstance(step, Rejected):
             return step
-        return await writing.sent(self._client, step.request, step.judged)
+        outcome = await writing.sent(self._client, step.request, step.judged)
+        return Unknown(message=str(outcome.why)) if isinstance(outcome, Unsent) else outcome
 
     def _request(self, write: Write) -> Request:
         """Make a request under a condition: a bare PATCH creates or overwrites (A8, D5, D6).

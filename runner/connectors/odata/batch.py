@@ -115,8 +115,9 @@ def _replies(reply: Reply) -> Iterator[Reply]:
 
 
 def _headers(head: bytes) -> Mapping[str, str]:
-    pairs = (line.partition(":") for line in head.decode("latin-1").splitlines())
-    return httpx.Headers([(name.strip(), value.strip()) for name, colon, value in pairs if colon])
+    pairs = (line.partition(b":") for line in head.splitlines())
+    named = [(name.strip(), value.strip()) for name, colon, value in pairs if colon]
+    return httpx.Headers(named)
 
 
 def _told(root: str, requests: Sequence[Request]) -> Iterator[dict[str, Any]]:
@@ -149,17 +150,21 @@ _ANSWERS = msgspec.json.Decoder(_Answers)
 def _answers(reply: Reply, count: int) -> list[Reply | None]:
     try:
         told = _ANSWERS.decode(reply.content)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise UnreadableError(f"the answer to a batch is none: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableError(f"the answer to a batch is garbled: {error}", garbled=True) from error
     found: list[Reply | None] = [None] * count
+    places = {str(n + 1): n for n in range(count)}
     for answer in told.responses:
-        place = int(answer.id) - 1 if answer.id.isdigit() else -1
-        if not 0 <= place < count:
-            raise UnreadableError(f"an answer came to request '{answer.id}', which was not sent")
+        place = places.get(answer.id)
+        if place is None:
+            name = answer.id[:20]
+            raise UnreadableError(f"an answer came to request '{name}', which was not sent")
         body = bytes(answer.body)
         content = b"" if body == b"null" else body
-        headers = httpx.Headers(answer.headers)
+        headers = httpx.Headers(
+            {name.encode(): told.encode() for name, told in answer.headers.items()}
+        )
         found[place] = Reply(answer.status, headers, content, reply.told)
     return found

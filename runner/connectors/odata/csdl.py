@@ -7,6 +7,7 @@ made of it, and no more is kept than was asked.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -382,11 +383,11 @@ _DEEPEST = 4
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _whole(text: str) -> bool:
-    return text.removeprefix("-").isdigit()
+    return re.fullmatch("-?[0-9]{1,18}", text) is not None
 
 
 def _local(tag: str) -> str:

@@ -216,6 +216,8 @@ def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document
         return decoder.decode(content)
     except msgspec.ValidationError as error:
         raise UnreadableError(f"the answer is not as described: {error}") from error
+    except RecursionError as error:
+        raise UnreadableError("the answer is nested too deep") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = content.decode("utf-8", "replace").lstrip()
         if text.startswith("<"):

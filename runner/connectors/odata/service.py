@@ -67,6 +67,11 @@ class Service:
         """What services of this kind can do."""
         return Capabilities(client_keys=self._profile.client_keys, concurrency=self._client.workers)
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.requests
+
     async def greet(self) -> Greeting:
         """Look whether it is there; nobody is told who they are, but whoever gets in is the user.
 

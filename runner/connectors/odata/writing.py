@@ -11,7 +11,7 @@ from runner.connectors.line.failures import MaybeSentError
 from runner.connectors.odata.batch import packed, unpacked
 from runner.connectors.problems import UnreadableError
 from runner.errors import SystemUnavailableError
-from runner.wire import Rejected, Unknown, WriteKind, Written
+from runner.wire import Rejected, Unknown, Unsent, WriteKind, Written
 
 if TYPE_CHECKING:
     from runner.connectors.line.http import Client, Reply, Request
@@ -30,10 +30,10 @@ async def in_turn(
     """Send each write once, so many at a time as there are workers, so many in one request.
 
     What was answered is worth more than the news that the system went away: then the rest of the
-    batch, of which nobody was told anything, is ``Unknown``, and the next batch brings the news.
+    batch, which was not begun, is ``Unsent``.
 
     Raises:
-        SystemUnavailableError: it went away before it answered anything.
+        SystemUnavailableError: it went away before anything was done.
 
     """
     # Every worker has something to do before any of them gets more.
@@ -42,19 +42,18 @@ async def in_turn(
     async with asyncio.TaskGroup() as group:
         for _ in range(min(workers, len(batch))):
             group.create_task(turns.work())
-    if turns.gone is None:
-        return [turns.outcomes[n] for n in range(len(batch))]
-    if not turns.outcomes:
+    found = [turns.outcome(n) for n in range(len(batch))]
+    if turns.gone is not None and all(isinstance(one, Unsent) for one in found):
         raise turns.gone
-    lost = Unknown(message=f"not answered: {turns.gone}")
-    return [turns.outcomes.get(n, lost) for n in range(len(batch))]
+    return found
 
 
 class _Turns:
     def __init__(self, batch: Sequence[Write], send: Send, size: int) -> None:
         self._batch, self._send, self._size = batch, send, size
         self._waiting = iter(range(0, len(batch), size))
-        self.outcomes: dict[int, Outcome] = {}
+        self._begun: set[int] = set()
+        self._outcomes: dict[int, Outcome] = {}
         self.gone: SystemUnavailableError | None = None
 
     async def work(self) -> None:
@@ -62,12 +61,24 @@ class _Turns:
         for start in self._waiting:
             if self.gone is not None:
                 return
+            some = range(start, min(start + self._size, len(self._batch)))
+            self._begun |= {*some}
             try:
                 found = await self._send(self._batch[start : start + self._size])
             except SystemUnavailableError as error:
                 self.gone = error
                 return
-            self.outcomes |= dict(enumerate(found, start))
+            self._outcomes |= dict(zip(some, found, strict=True))
+            self.gone = next((one.why for one in found if isinstance(one, Unsent)), self.gone)
+
+    def outcome(self, number: int) -> Outcome:
+        """Say what came of one write; of one that nobody was told of, whether it was sent."""
+        if number in self._outcomes:
+            return self._outcomes[number]
+        assert self.gone is not None, "only a system that went away leaves writes behind"
+        if number in self._begun:
+            return Unknown(message=f"not answered: {self.gone}")
+        return Unsent(why=self.gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +102,19 @@ class Together:
         """Send all and say what came of each, in their order."""
         form = self._form
         if form is None or len(writes) < _WORTH_IT:
-            return [await sent(self._client, one.request, one.judged) for one in writes]
+            return await self._one_by_one(writes)
         requests = [one.request for one in writes]
         about = f"{len(writes)} writes to {requests[0].about}"
         try:
             reply = await self._client.write(packed(form, self._root, requests, about))
         except MaybeSentError as error:
             return [Unknown(message=self._client.words(str(error)))] * len(writes)
+        except SystemUnavailableError as error:
+            return [Unsent(why=error)] * len(writes)
         if reply.status in _NO_BATCHES:
             self._form = None
         if reply.status in _NO_BATCHES or reply.status in _NOTHING_DONE:
-            return [await sent(self._client, one.request, one.judged) for one in writes]
+            return await self._one_by_one(writes)
         if reply.status // 100 != 2:  # noqa: PLR2004 - it failed, and nobody knows where
             return [Unknown(message=self._client.words(reply.fault.words))] * len(writes)
         try:
@@ -114,6 +127,14 @@ class Together:
             else await one.judged(answer)
             for one, answer in zip(writes, replies, strict=True)
         ]
+
+    async def _one_by_one(self, writes: Sequence[Sending]) -> Sequence[Outcome]:
+        """Send one after the other, as long as the system takes them."""
+        found: list[Outcome] = []
+        for one in writes:
+            away = found[-1] if found and isinstance(found[-1], Unsent) else None
+            found.append(away or await sent(self._client, one.request, one.judged))
+        return found
 
 
 async def outcomes(prepared: Sequence[Sending | Rejected], together: Together) -> Sequence[Outcome]:
@@ -138,6 +159,8 @@ async def sent(
         reply = await client.write(request)
     except MaybeSentError as error:
         return Unknown(message=client.words(str(error)))
+    except SystemUnavailableError as error:
+        return Unsent(why=error)
     return await judged(reply)
 
 

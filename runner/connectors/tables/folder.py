@@ -119,6 +119,8 @@ class Folder:
     def _made(self, seed: Path) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        # A process of our number may have been killed here: in a container it always has the same.
+        shutil.rmtree(new, ignore_errors=True)
         shutil.copytree(seed, new)
         new.replace(self._path)
 

@@ -128,6 +128,8 @@ class Database:
         """Run the script into a file beside the one that is wanted, which is there whole or not."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        # A process of our number may have been killed here: in a container it always has the same.
+        new.unlink(missing_ok=True)
         try:
             script = seed.read_text(encoding="utf-8")
             with duckdb.connect(new) as connection:

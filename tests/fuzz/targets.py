@@ -1,0 +1,183 @@
+"""Where text from outside comes in: a target takes any bytes, and raises for a fault of ours.
+
+What a target lets pass in silence are the errors that its room promises; every other exception is a
+traceback for somebody. What it understood it carries on with, as far as no network is needed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+
+from runner import expression
+from runner.compile import ACTION_DDL, compile_project
+from runner.config import load
+from runner.connectors.line.http import Reply
+from runner.connectors.microsoft.nav import NavProfile
+from runner.connectors.odata.batch import Form, unpacked
+from runner.connectors.odata.csdl import MetadataError, entity_sets, names
+from runner.connectors.odata.edm import table
+from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.problems import UnreadableError, fault_of
+from runner.errors import RunnerError
+from runner.plan.file import opened
+from runner.wire import Type
+from tests.apply.test_language import SYNC, systems
+
+CUT = b"\n=====\n"
+"""What parts the files of one input: ``sync.yaml``, then a mapping."""
+KINDS = {
+    "name": Type.TEXT,
+    "code": Type.CODE,
+    "n": Type.INTEGER,
+    "d": Type.DECIMAL,
+    "flag": Type.BOOLEAN,
+    "day": Type.DATE,
+    "at": Type.INSTANT,
+    "id": Type.GUID,
+    "kind": Type.OPTION,
+}
+_ROWS: tuple[dict[str, Any], ...] = (
+    dict.fromkeys(KINDS),
+    {
+        "name": "O'Brien", "code": "AB", "n": 5, "d": Decimal("1.50"), "flag": True,
+        "day": date(2018, 1, 2), "at": datetime(2018, 1, 2, 3, 4, 5),  # noqa: DTZ001 - canonical
+        "id": "15ed8ea0-b4e0-59ad-9b39-2656ddc24634", "kind": "Person",
+    },
+)  # fmt: skip
+_SQL_TYPES = {
+    Type.INTEGER: "BIGINT",
+    Type.DECIMAL: "DECIMAL(28,10)",
+    Type.BOOLEAN: "BOOLEAN",
+    Type.DATE: "DATE",
+    Type.INSTANT: "TIMESTAMP",
+}
+
+
+def yaml(data: bytes) -> None:
+    """Load a project and compile it."""
+    sync, _, mapping = data.partition(CUT)
+    if not mapping:
+        sync, mapping = SYNC.encode(), data
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "mappings").mkdir()
+        (folder / "sync.yaml").write_bytes(sync)
+        (folder / "mappings" / "one.yaml").write_bytes(mapping)
+        with suppress(RunnerError):
+            project = load(folder)
+            left, right = systems()
+            types = {
+                (system.name, entity): told
+                for system in project.systems
+                for fake in (left, right)
+                for entity, told in fake.types.items()
+            }
+            able = {system.name: left.capabilities for system in project.systems}
+            for compiled in compile_project(project, types, able):
+                list(compiled.deciding())
+
+
+def jmespath(data: bytes) -> None:
+    """Read an expression; run it as SQL and row by row."""
+    try:
+        with warnings.catch_warnings():
+            # What it calls out of date it still understands.
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            node = expression.parse(data.decode("utf-8", "replace"))
+    except expression.ExpressionError:
+        return
+    expression.fields_of(node)
+    for row in _ROWS:
+        expression.evaluate(node, row, KINDS)
+        expression.compute(node, row, KINDS)
+
+    def column(name: str) -> tuple[str, Type]:
+        if name not in KINDS:
+            raise expression.ExpressionError(f"there is no field {name}")
+        return f'"{name}"', KINDS[name]
+
+    if expression.on_rows_alone(node):
+        return
+    with duckdb.connect() as connection:
+        _fill(connection)
+        with suppress(expression.ExpressionError):
+            sql = expression.to_sql(node, column)
+            connection.execute(f"SELECT {sql} FROM record").fetchall()
+        with suppress(expression.ExpressionError):
+            sql, _ = expression.to_value(node, column)
+            connection.execute(f"SELECT {sql} FROM record").fetchall()
+
+
+def _fill(connection: duckdb.DuckDBPyConnection) -> None:
+    told = ", ".join(f'"{name}" {_SQL_TYPES.get(kind, "VARCHAR")}' for name, kind in KINDS.items())
+    connection.execute(f"CREATE TABLE record ({told})")
+    places = ", ".join("?" * len(KINDS))
+    connection.executemany(f"INSERT INTO record VALUES ({places})", [[*r.values()] for r in _ROWS])
+
+
+def csdl(data: bytes) -> None:
+    """Read ``$metadata``."""
+    with suppress(MetadataError, UnreadableError):
+        known = names(data)
+        for found in entity_sets(data, known[:20]):
+            table(found, NavProfile(company="C"), lambda name: f"http://server/{name}")
+
+
+@cache
+def _decoder() -> Decoder:
+    columns = [Column(name=n, property=n, type=kind, select=n) for n, kind in KINDS.items()]
+    within = Column(name="a/b", property="a/b", type=Type.DECIMAL, select="a/b")
+    return Decoder(columns[-2], [*columns, within])
+
+
+def odata(data: bytes) -> None:
+    """Read an answer as a page, as one record, as changes, and as an error."""
+    for read in (_decoder().page, _decoder().one, _decoder().changes):
+        with suppress(UnreadableError):
+            read(data)
+    assert len(fault_of(500, data).words) < 2_000
+
+
+def batch(data: bytes) -> None:
+    """Read the answer to a batch: the first line is its content type."""
+    kind, _, content = data.partition(b"\n")
+    headers = httpx.Headers([(b"content-type", kind.strip())])
+    for form in Form:
+        with suppress(UnreadableError):
+            replies = unpacked(form, Reply(200, headers, content), 3)
+            assert len(replies) == 3
+            for reply in replies:
+                odata(reply.content if reply else b"")
+
+
+def plan(data: bytes) -> None:
+    """Open a saved plan: any file, or one with any header."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "saved.plan"
+        if data.startswith(b"{"):
+            with duckdb.connect(path) as connection:
+                connection.execute(ACTION_DDL)
+                connection.execute("CREATE TABLE header (document VARCHAR)")
+                text = data.decode("utf-8", "replace").replace("\0", "")
+                connection.execute("INSERT INTO header VALUES (?)", [text])
+        else:
+            path.write_bytes(data)
+        with suppress(RunnerError):
+            opened(path).connection.close()
+
+
+Target = Callable[[bytes], None]
+TARGETS: dict[str, Target] = {
+    target.__name__: target for target in (yaml, jmespath, csdl, odata, batch, plan)
+}

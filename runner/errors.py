@@ -69,9 +69,13 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 class RunnerError(Exception):
-    """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it."""
+    """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it.
+
+    ``lesson`` names the section of ``schemas/errors.md`` that teaches about it.
+    """
 
     exit_code = ExitCode.UNUSABLE
+    lesson = "SR100"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -91,9 +95,17 @@ def cause(error: BaseException) -> RunnerError | None:
 class ConfigError(RunnerError):
     """The configuration is wrong: every problem of every file, in the order of the files."""
 
+    lesson = "SR101"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NoSuchRecordError(RunnerError):
+    """Neither side has a record with the key that was asked for."""
+
+    lesson = "SR102"
 
 
 class SystemUnavailableError(RunnerError):
@@ -101,6 +113,8 @@ class SystemUnavailableError(RunnerError):
 
     ``status`` is that of its answer over HTTP, 0 where none came; ``code`` is its own.
     """
+
+    lesson = "SR200"
 
     def __init__(
         self, system: str, reason: str, *, hint: str = "", status: int = 0, code: str = ""
@@ -112,28 +126,37 @@ class SystemUnavailableError(RunnerError):
 class StoppedError(RunnerError):
     """Somebody asked to end before all was done; what was begun is finished and kept."""
 
+    lesson = "SR103"
+
 
 class StateHeldError(RunnerError):
     """Another runner holds the state."""
+
+    lesson = "SR300"
 
 
 class StateUnusableError(RunnerError):
     """The state file cannot be opened: damaged, of a newer version, or not writable."""
 
+    lesson = "SR301"
+
 
 class RunStoppedError(RunnerError):
     """The state could not be written in the middle of a run: the next one goes on with it."""
 
+    lesson = "SR302"
     exit_code = ExitCode.RECORDS_FAILED
 
 
 class GuardError(RunnerError):
     """A plan is above a ceiling that nobody lifted: nothing was written."""
 
+    lesson = "SR400"
     exit_code = ExitCode.STOPPED
 
 
 class StalePlanError(RunnerError):
     """A saved plan no longer fits what it was computed from."""
 
+    lesson = "SR401"
     exit_code = ExitCode.STOPPED

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from runner import apply, config, extract, plan
 from runner.compile import compile_project, narrowed
 from runner.connectors.protocol import Counting
-from runner.errors import ExitCode, RunStoppedError, StateUnusableError
+from runner.errors import ExitCode, NoSuchRecordError, RunStoppedError, StateUnusableError
+from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, Kind
 from runner.state import plans, recording, runs
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from runner.compile import CompiledMapping
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.model import Project, Selection
+    from runner.model import Project
     from runner.state import Store
     from runner.wire import EntityType
 
@@ -239,6 +240,38 @@ async def carry_out(session: Session, made: plan.Plan, *, allow: Collection[str]
             raise RunStoppedError(str(error), hint=error.hint) from error
         raise
     return report
+
+
+async def look_into(session: Session, mapping: str, key: str) -> tuple[plan.Trace, ...]:
+    """Read one record of either side, by its key or the beginning of one, and say how it stands.
+
+    Raises:
+        NoSuchRecordError: there is none.
+
+    """
+    try:
+        return await _look_into(session, Selection(mappings=(mapping,), records=(key,)), key)
+    except NoSuchRecordError as error:
+        found = await _look_into(session, Selection(mappings=(mapping,)), key)
+        if not found:
+            raise error from None
+        return found
+
+
+async def _look_into(session: Session, selection: Selection, key: str) -> tuple[plan.Trace, ...]:
+    with plan.run_file() as file:
+        made = await make_plan(session, file, selection)
+        return traced(session, made, selection.mappings[0], key)
+
+
+def traced(session: Session, made: plan.Plan, mapping: str, key: str) -> tuple[plan.Trace, ...]:
+    """Say what a plan, and the state it was made from, know of one record."""
+    (compiled_one,) = [one for one in session.mappings if one.name == mapping]
+    session.store.attach(made.connection)
+    try:
+        return plan.traces(made.connection, compiled_one, key)
+    finally:
+        made.connection.execute("DETACH state")
 
 
 def _kept(

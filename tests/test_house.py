@@ -23,6 +23,8 @@ MUTABLE = {"Binder", "FieldBinder", "Progress"} | {
     "Faulty",
     "Journal",
     "Exchange",
+    "Job",
+    "Workbench",
     "_Refresh",
 }
 """What gathers while a loop runs and never leaves the room that made it; what servers remember."""

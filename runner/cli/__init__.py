@@ -14,13 +14,18 @@ from runner.cli import (
     couple,
     couplings,
     errors,
+    graph,
+    helped,
     history,
     ping,
     project,
+    reasons,
+    report,
     review,
     schedule,
     serve,
     state,
+    ui,
     undo,
     walk,
 )
@@ -36,10 +41,10 @@ class LogFormat(StrEnum):
 
 app = typer.Typer(
     name="sync-run",
-    help="Keeps the records of two business systems the same, driven by YAML.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    cls=helped.Group,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -111,6 +116,11 @@ app.command()(errors.errors)
 app.command()(errors.retry)
 app.command()(errors.skip)
 app.command()(errors.unskip)
+app.command()(report.report)
+app.command()(graph.graph)
+app.command()(ui.ui)
+app.command()(reasons.explain)
+app.command()(reasons.why)
 app.command()(project.schema)
 app.command()(serve.sandbox)
 app.command()(ping.ping)

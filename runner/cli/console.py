@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 import tempfile
 import traceback
@@ -17,11 +19,18 @@ import typer
 
 from runner import __version__
 from runner.errors import ConfigError, ExitCode, RunnerError, cause
-from runner.events import Event, Recovered, RowsRead, WritesDone
 from runner.views import log
+from runner.views.actions import Screen
+from runner.views.drawing import Paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from runner.events import Event, Tell
+
+
+_SELF_EXPLANATORY = "SR1"
+"""Errors of usage and configuration, which say what was meant themselves."""
 
 
 def colour() -> bool:
@@ -76,36 +85,32 @@ def _write(entry: log.Entry) -> None:
         typer.echo(line(entry, datetime.now(UTC)), err=True)
 
 
-def tell(event: Event) -> None:
-    """Show progress: on a terminal one line that is written over, in a log the ends alone."""
+def columns() -> int:
+    """How wide the reader's terminal is; a log is as wide as a wide terminal (``COLUMNS``)."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def for_programs() -> Tell | None:
+    """Return who tells of events where nobody sees a screen; ``None``: somebody may."""
     manner = _MANNER.get()
-    if manner.form:
-        entry = log.entry(event, values=manner.values)
+    if not manner.form and not manner.quiet:
+        return None
+
+    def tell(event: Event) -> None:
+        entry = log.entry(event, values=manner.values) if manner.form else None
         if entry is not None:
             _write(entry)
-        return
-    if manner.quiet:
-        return
-    match event:
-        case Recovered(mapping=mapping, key=key, what=what):
-            say(f"{mapping} {key}: the interrupted create was {what}")
-        case RowsRead(done=False) | WritesDone() if not sys.stderr.isatty():
-            return
-        case RowsRead(mapping=mapping, system=system, entity=entity, rows=rows, done=done):
-            _line(f"{mapping}: {rows} {entity} read from {system}", last=done)
-        case WritesDone(mapping=mapping, done=done, total=total, failed=failed):
-            words = f", {failed} failed" if failed else ""
-            _line(f"{mapping}: {done} of {total} written{words}", last=done == total)
-        case _:
-            return
+
+    return tell
 
 
-def _line(text: str, *, last: bool) -> None:
-    if not sys.stderr.isatty():
-        say(text)
-        return
-    sys.stderr.write(f"\r\x1b[K{text}" if not last else "\r\x1b[K")
-    sys.stderr.flush()
+def screen(context: typer.Context, *, full: bool = False) -> Screen:
+    """Say what views are drawn on, and with which words sync-run was called."""
+    words = ["sync-run"]
+    where = context.obj
+    words += ["-C", str(where.folder)] if where.folder != Path() else []
+    words += ["--env", where.environment] if where.environment else []
+    return Screen(paint=Paint(colour()), width=columns(), full=full, command=shlex.join(words))
 
 
 @contextmanager
@@ -127,6 +132,8 @@ def _tell_error(error: RunnerError) -> NoReturn:
         say(f"error: {line}", level=log.ERROR)
     if error.hint:
         say(f"  hint: {error.hint}", level=log.ERROR)
+    if not error.lesson.startswith(_SELF_EXPLANATORY):
+        say(f"  more: `sync-run explain {error.lesson}`", level=log.ERROR)
     raise typer.Exit(error.exit_code) from error
 
 

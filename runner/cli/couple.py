@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import asks, say, tell, words_for_errors
+from runner.cli.console import asks, say, words_for_errors
 from runner.cli.couplings import Offline, as_kept, clash_words, looked_for, missing, named
+from runner.cli.helped import Name  # noqa: TC001 - typer reads it
+from runner.cli.progress import progress
 from runner.cli.select import choose
-from runner.cli.walk import SHOWN, Full, Json, the_project
+from runner.cli.walk import Full, Json, the_project
 from runner.errors import ExitCode, Location, RunnerError
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from runner.model import Mapping, MatchPair, Project
     from runner.state.pairs import Wanted
 
-Name = Annotated[str, typer.Argument(metavar="MAPPING", help="The mapping.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -120,12 +121,25 @@ def couple(  # noqa: PLR0913 - one for each option
             options = MatchOptions(dry_run=dry_run, yes=yes or as_json, as_json=as_json, full=full)
             project = _matching_by(project, mapping, match_by or [])
             raise typer.Exit(asyncio.run(_matched(project, mapping, options)))
-        _couple(project, mapping, left, right, offline=offline, dry_run=dry_run)
+        said = coupled_by_hand(project, mapping, left, right, offline=offline, dry_run=dry_run)
+        typer.echo(said)
 
 
-def _couple(
-    project: Project, mapping: Mapping, left: str, right: str, *, offline: bool, dry_run: bool
-) -> None:
+def coupled_by_hand(
+    project: Project,
+    mapping: Mapping,
+    left: str,
+    right: str,
+    *,
+    offline: bool = False,
+    dry_run: bool = False,
+) -> str:
+    """Couple two records, if both exist (``offline`` does not ask); return what is to be said.
+
+    Raises:
+        RunnerError: there is no such record, or one of them has another partner.
+
+    """
     from runner.state import held, pairs
 
     wanted: Sequence[Wanted] = (
@@ -142,7 +156,7 @@ def _couple(
         free = f"`sync-run uncouple {mapping.name} {clash.held[0]}` sets it free"
         raise RunnerError(clash_words(project, clash), hint=free)
     said = "Coupled already:" if done.there else "Would couple" if dry_run else "Coupled"
-    typer.echo(f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}.")
+    return f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}."
 
 
 async def _matched(project: Project, mapping: Mapping, options: MatchOptions) -> ExitCode:
@@ -152,11 +166,12 @@ async def _matched(project: Project, mapping: Mapping, options: MatchOptions) ->
     from runner.model import Selection
     from runner.plan import CHANGES, run_file
     from runner.views import document, matches
+    from runner.views.text import SHOWN
 
     chosen = Selection(mappings=(mapping.name,), pairs_alone=True)
     beginning = None if options.dry_run else begins(project, "couple", chosen)
-    async with session(project, "couple", tell, beginning=beginning) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "couple", tell, beginning=beginning) as opened:
             made = await run.make_plan(opened, file, chosen)
             limit = None if options.full or options.as_json else SHOWN
             planned = document.of_plan(made, limit=limit)

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from runner.cli.console import words_for_errors
 from runner.cli.select import choose
-from runner.cli.walk import SHOWN, Full, Json, the_project
+from runner.cli.walk import Full, Json, the_project
 from runner.errors import ConfigError, Location, Problem, nearest
 
 if TYPE_CHECKING:
@@ -45,9 +45,15 @@ class _Listing(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+_HELP = r"""List, search, export and import couplings.
+
+\b
+sync-run couplings customers --search ann
+sync-run couplings export pairs.csv
+"""
 app = typer.Typer(
     cls=_Listing,
-    help="List, search, export and import couplings: `sync-run couplings customers --search ann`.",
+    help=_HELP,
     rich_markup_mode=None,
 )
 
@@ -77,6 +83,7 @@ def listing(
         from runner.state import held, pairs
         from runner.views import document
         from runner.views import pairs as view
+        from runner.views.text import SHOWN
 
         project = the_project(context)
         chosen = [project.mapping(name) for name in choose(project, names or [])]

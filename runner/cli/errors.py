@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runner.cli.console import colour, say, words_for_errors
+from runner.cli.console import colour, say, screen, words_for_errors
 from runner.cli.select import choose, selected
 from runner.cli.walk import Full, Json, Metrics, the_project
 from runner.errors import RunnerError
@@ -29,9 +29,10 @@ def errors(
     *,
     as_json: Json = False,
 ) -> None:
-    r"""List the records that fail: over what, since when, how often, what to do. Instants are UTC.
+    r"""List the records that fail.
 
-    An error closes by itself when a run finds it no more.
+    Over what, since when (UTC), how often, and what to do. An error closes by itself when a run
+    finds it no more.
 
     \b
     sync-run errors
@@ -47,7 +48,7 @@ def errors(
         choose(project, [name] if name else [])
         with readable(project.state) as state:
             found = state_errors.find(state, name or "")
-        told = {"version": document.VERSION, "errors": [_told(project, e) for e in found]}
+        told = {"version": document.VERSION, "errors": [of_error(project, e) for e in found]}
         typer.echo(document.encoded(told) if as_json else view.errors(told, colour=colour()))
 
 
@@ -65,9 +66,10 @@ def retry(
     full: Full = False,
     metrics: Metrics = None,
 ) -> None:
-    r"""Try failed and skipped records again: forget how often they failed, apply their mappings.
+    r"""Try failed and skipped records again.
 
-    A record that was set aside by hand is taken up only by its key.
+    It forgets how often they failed, and applies their mappings. A record that was set aside by
+    hand is taken up only by its key.
 
     \b
     sync-run retry
@@ -79,7 +81,7 @@ def retry(
 
         project = the_project(context)
         choose(project, [name] if name else [])
-        names = _taken_up(project, name, keys or [])
+        names = taken_up(project, name, keys or [])
         if not names:
             typer.echo("No open errors.")
             return
@@ -87,7 +89,7 @@ def retry(
             saved=None,
             yes=yes or as_json,
             as_json=as_json,
-            full=full,
+            screen=screen(context, full=full),
             extent=FULL,
             command="retry",
             metrics=metrics,
@@ -97,28 +99,37 @@ def retry(
 
 
 def skip(context: typer.Context, name: Name, key: Key) -> None:
-    r"""Set a record aside: no run writes it, nor its partner, until `unskip`.
+    r"""Set a record aside until `unskip`.
+
+    No run writes it, nor its partner.
 
     \b
     sync-run skip customers 10000
     """
     with words_for_errors():
-        from runner.state import couplings, held, runs
-        from runner.state import errors as state_errors
-
         project = the_project(context)
         choose(project, [name])
-        with held(project.state, "skip") as store, store.opened() as state:
-            known = couplings.find(state, name, key) or state_errors.find(state, name, key)
-            state_errors.skip(state, name, key)
-            runs.move_on(state)
-        if not known:
+        if not set_aside(project, name, key):
             say(f"note: '{key}' is not coupled in {name}: it rests once a run meets it")
         typer.echo(f"{name} {key} is set aside; `sync-run unskip {name} {key}` takes it up again.")
 
 
+def set_aside(project: Project, name: str, key: str) -> bool:
+    """Set a record aside; return whether it is known to the state."""
+    from runner.state import couplings, held, runs
+    from runner.state import errors as state_errors
+
+    with held(project.state, "skip") as store, store.opened() as state:
+        known = couplings.find(state, name, key) or state_errors.find(state, name, key)
+        state_errors.skip(state, name, key)
+        runs.move_on(state)
+    return bool(known)
+
+
 def unskip(context: typer.Context, name: Name, key: Key) -> None:
-    r"""Take up again a record that was set aside; the next run looks at it.
+    r"""Take up again a record that was set aside.
+
+    The next run looks at it.
 
     \b
     sync-run unskip customers 10000
@@ -126,11 +137,11 @@ def unskip(context: typer.Context, name: Name, key: Key) -> None:
     with words_for_errors():
         project = the_project(context)
         choose(project, [name])
-        _taken_up(project, name, [key])
+        taken_up(project, name, [key])
         typer.echo(f"{name} {key} is taken up again by the next run.")
 
 
-def _taken_up(project: Project, name: str | None, keys: list[str]) -> tuple[str, ...]:
+def taken_up(project: Project, name: str | None, keys: list[str]) -> tuple[str, ...]:
     """Forget how often records failed; return the mappings that have some, in their order."""
     from runner.state import errors as state_errors
     from runner.state import held, runs
@@ -154,7 +165,8 @@ def _taken_up(project: Project, name: str | None, keys: list[str]) -> tuple[str,
     return tuple(chosen)
 
 
-def _told(project: Project, error: OpenError) -> dict[str, Any]:
+def of_error(project: Project, error: OpenError) -> dict[str, Any]:
+    """Describe an open error: its record, what it is, and the command that tries again."""
     from runner.cli.history import keyed, plain
 
     told = keyed(project, plain(asdict(error)))

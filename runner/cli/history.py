@@ -91,7 +91,7 @@ def purge(
     """
     with words_for_errors():
         from runner.state import held, runs
-        from runner.views.text import plural
+        from runner.views.drawing import plural
 
         project = the_project(context)
         keep = project.keep if older is None else timedelta(days=older)

@@ -21,8 +21,9 @@ _SKEW = 30.0
 
 
 def ping(context: typer.Context) -> None:
-    r"""Ask each system who one is there, what time it is, and for the entities of the mappings.
+    r"""Ask each system whether it is there.
 
+    Who one is there, how far its clock is ahead, and whether it shows the entities of the mappings.
     Writes nothing. Exit codes: 0 all is reachable, 1 something is not.
 
     \b

@@ -27,7 +27,9 @@ def init(
         typer.Option(metavar="NAME", help="Which mappings: nav-sales (NAV 2018) or bc-sales."),
     ] = "nav-sales",
 ) -> None:
-    r"""Write a project that runs at once: standard mappings to change, sandboxes, the schemas.
+    r"""Write a project that runs at once.
+
+    Standard mappings to change, sandboxes filled with sample records, and the schemas.
 
     \b
     sync-run init my-project && cd my-project && sync-run apply
@@ -51,7 +53,9 @@ def schema(
         str, typer.Argument(metavar="NAME", help="mapping, test, sync, project or reference.")
     ] = "mapping",
 ) -> None:
-    r"""Print the JSON Schema of mappings, of their cases or of sync.yaml, for editors and programs.
+    r"""Print a JSON Schema, or the reference.
+
+    For editors and programs: of mappings, of their cases, or of sync.yaml.
 
     `project` is that of mappings with the names of the entities and fields that the project's
     systems tell: point the first line of a mapping at it, and the editor completes them.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from runner.cli.console import tell, words_for_errors
+from runner.cli.console import words_for_errors
+from runner.cli.progress import progress
 from runner.cli.select import choose
 from runner.cli.walk import Json, Names, the_project
 
@@ -44,8 +45,8 @@ async def _reviewed(project: Project, chosen: Sequence[str]) -> Document:
     from runner.views import document, review
 
     only_pairs = Selection(mappings=tuple(chosen), pairs_alone=True)
-    async with session(project, "review", tell) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "review", tell) as opened:
             made = await make_plan(opened, file, only_pairs)
             must_be_allowed(made.header.guards, ())
             return review.of_review(document.of_plan(made, limit=0), project.mappings)

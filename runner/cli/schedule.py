@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import fault, say, structured, words_for_errors
-from runner.cli.console import tell as heard
+from runner.cli.console import fault, for_programs, say, structured, words_for_errors
 from runner.errors import ExitCode, RunnerError, StateHeldError, nearest
 from runner.events import Recovered
 
@@ -71,11 +70,11 @@ def schedule(
         typer.Option(metavar="DIR", help="With --emit: put the files there.", show_default=False),
     ] = None,
 ) -> None:
-    r"""Run the jobs of sync.yaml, each at its times, until it is told to end.
+    r"""Run the jobs of sync.yaml at their times.
 
-    One at a time; what was missed runs once. SIGTERM or Ctrl-C ends it after the writes in
-    progress, a second one at once. What is due stands in the state: starting it again loses
-    nothing and doubles nothing.
+    Until it is told to end, one at a time; what was missed runs once. SIGTERM or Ctrl-C ends it
+    after the writes in progress, a second one at once. What is due stands in the state: starting
+    it again loses nothing and doubles nothing.
 
     \b
     sync-run schedule
@@ -211,13 +210,15 @@ def _world(bell: Bell, board: Board) -> World:
     from runner.schedule import words
     from runner.schedule.turn import World
 
+    programs = for_programs()
+
     def begun(turn: Turn, job: Job) -> None:
         board.begun(turn)
         _log(words.began(turn, job))
 
     def tell(event: Event) -> None:
-        if structured():
-            heard(event)
+        if programs is not None:
+            programs(event)
         elif isinstance(event, Recovered):
             _log(f"{event.mapping} {event.key}: the interrupted create was {event.what}")
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import asks, colour, say, tell, words_for_errors
-from runner.cli.walk import SHOWN, Full, Json, the_project
+from runner.cli.console import asks, say, screen, words_for_errors
+from runner.cli.progress import progress
+from runner.cli.walk import Full, Json, the_project
 from runner.errors import ExitCode, RunnerError
 
 if TYPE_CHECKING:
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
     from runner.model import Project
     from runner.run import Session
     from runner.state.care import Condition
+    from runner.views.actions import Screen
 
+_HELP = r"""Look after the state.
+
+The file that remembers what belongs together, and what both sides last agreed on.
+
+\b
+sync-run state check
+sync-run state backup monday.backup
+"""
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look after the file that remembers what belongs together.",
+    help=_HELP,
     rich_markup_mode=None,
 )
 
@@ -115,10 +125,11 @@ def repair(
     with words_for_errors():
         project = the_project(context)
         sure = yes and not dry_run
-        raise typer.Exit(asyncio.run(_repair(project, full=full, ask=not dry_run, sure=sure)))
+        drawn = screen(context, full=full)
+        raise typer.Exit(asyncio.run(_repair(project, drawn, ask=not dry_run, sure=sure)))
 
 
-async def _repair(project: Project, *, full: bool, ask: bool, sure: bool) -> ExitCode:
+async def _repair(project: Project, screen: Screen, *, ask: bool, sure: bool) -> ExitCode:
     from runner.model import Selection
     from runner.plan import run_file
     from runner.run import carry_out, make_plan
@@ -130,9 +141,8 @@ async def _repair(project: Project, *, full: bool, ask: bool, sure: bool) -> Exi
     async with _anew(project) as session:
         with run_file() as file:
             made = await make_plan(session, file, pairs)
-            shown = None if full else SHOWN
-            told = document.of_plan(made, limit=shown)
-            typer.echo(text.plan(told, shown=shown, colour=colour()))
+            told = document.of_plan(made, limit=None if screen.full else text.SHOWN)
+            typer.echo(text.plan(told, screen))
             if not sure and not (ask and asks() and typer.confirm("Make a new state of these?")):
                 say("Nothing was written; `sync-run state repair --yes` does it.")
                 return ExitCode.DONE
@@ -156,6 +166,7 @@ async def _anew(project: Project) -> AsyncIterator[Session]:
     from runner.state import Store, locked
 
     with (
+        progress() as tell,
         locked(project.state, "state repair"),
         TemporaryDirectory(prefix=".repaired-", dir=project.state.parent) as folder,
     ):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import tell, words_for_errors
+from runner.cli.console import screen, words_for_errors
+from runner.cli.progress import progress
 from runner.cli.walk import Full, Json, PlanOptions, duration, print_plan, saved, the_project
 from runner.errors import ExitCode
 
@@ -29,15 +30,16 @@ def undo(
     as_json: Json = False,
     full: Full = False,
 ) -> None:
-    r"""Show what would undo a run: records it changed get their old values back, those it created
-    are deleted, those it deleted are made anew, its couplings are taken back. Writes nothing.
+    r"""Show what would undo a run.
 
-    What changed since is a conflict, and stays as it is. `sync-run apply FILE` does the rest.
+    Records it changed get their old values back, those it created are deleted, those it deleted are
+    made anew, its couplings are taken back. Writes nothing. What changed since is a conflict,
+    and stays as it is. `sync-run apply FILE` does the rest.
 
     \b
     sync-run undo 7
     sync-run undo 7 --out undo.plan && sync-run apply undo.plan
-    """  # noqa: D205 - one sentence
+    """
     with words_for_errors():
         from runner.run import FULL
 
@@ -45,9 +47,10 @@ def undo(
         options = PlanOptions(
             out=out,
             lasts=duration(expires),
+            html=None,
             markdown=None,
             as_json=as_json,
-            full=full,
+            screen=screen(context, full=full),
             detailed=False,
             extent=FULL,
         )
@@ -59,8 +62,8 @@ async def _undo(project: Project, run: int, options: PlanOptions) -> ExitCode:
     from runner.plan import run_file
     from runner.run import make_undo
 
-    async with session(project, "undo", tell) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "undo", tell) as opened:
             made = await make_undo(opened, file, run)
             saved(made, options.out, options.lasts)
             print_plan(made, options)

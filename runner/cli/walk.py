@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.cli.console import asks, colour, say, tell, words_for_errors
+from runner.cli.console import asks, say, screen, words_for_errors
+from runner.cli.helped import mapping_names
+from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
 from runner.errors import ExitCode, GuardError, RunnerError
 
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     from runner.model import Project, Selection
     from runner.plan import Plan
     from runner.run import Extent, Report, Session
+    from runner.views.actions import Screen
     from runner.views.document import Document
-
-SHOWN = 10
-"""Actions of each kind that a view draws of a mapping, unless ``--full`` asks for all."""
 
 _STDOUT = Path("-")
 
@@ -43,10 +43,11 @@ class PlanOptions:
     """The options of ``plan``."""
 
     out: Path | None
+    html: Path | None
     lasts: timedelta
     markdown: Path | None
     as_json: bool
-    full: bool
+    screen: Screen
     detailed: bool
     extent: Extent
 
@@ -61,7 +62,7 @@ class ApplyOptions:
     saved: Path | None
     yes: bool
     as_json: bool
-    full: bool
+    screen: Screen
     extent: Extent
     allow: tuple[str, ...] = ()
     command: str = "apply"
@@ -70,7 +71,11 @@ class ApplyOptions:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[MAPPING]...", help="Mappings to run; none: all of them."),
+    typer.Argument(
+        metavar="[MAPPING]...",
+        help="Mappings to run; none: all of them.",
+        autocompletion=mapping_names,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
 Incremental = Annotated[
@@ -126,6 +131,9 @@ def plan(  # noqa: PLR0913 - one for each option
     out: Annotated[
         Path | None, typer.Option(help="Save the plan, for `sync-run apply FILE`.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it as a page for a browser, with search and filter.")
+    ] = None,
     expires: Annotated[
         str, typer.Option(metavar="TIME", help="How long it may be applied: 30m, 24h, 7d.")
     ] = "24h",
@@ -140,10 +148,11 @@ def plan(  # noqa: PLR0913 - one for each option
     incremental: Incremental = False,
     deletes: Deletes = False,
     explain: Annotated[
-        bool, typer.Option(help="Show the wire queries and the SQL instead of a plan.")
+        bool,
+        typer.Option("--explain", help="Show the wire queries and the SQL instead of a plan."),
     ] = False,
     detailed_exitcode: Annotated[
-        bool, typer.Option(help="Exit with 2 if there are changes.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 if there are changes.")
     ] = False,
 ) -> None:
     r"""Show what apply would change. Writes to neither system.
@@ -155,6 +164,7 @@ def plan(  # noqa: PLR0913 - one for each option
     sync-run plan customers --record 10000
     sync-run plan customers --where "nav: City == 'London'" --direction "nav -> crm"
     sync-run plan --explain customers
+    sync-run plan --html monday.html
     sync-run plan --out monday.plan --expires 12h --markdown summary.md
     """
     with words_for_errors():
@@ -175,10 +185,11 @@ def plan(  # noqa: PLR0913 - one for each option
             raise RunnerError("--json and --markdown - both go to stdout", hint="name a FILE")
         options = PlanOptions(
             out=out,
+            html=html,
             lasts=duration(expires),
             markdown=markdown,
             as_json=as_json,
-            full=full,
+            screen=screen(context, full=full),
             detailed=detailed_exitcode,
             extent=_extent(chosen, incremental=incremental, deletes=deletes),
         )
@@ -190,7 +201,9 @@ def apply(  # noqa: PLR0913 - one for each option
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE | MAPPING]...", help="A saved plan, or mappings to run; none: all."
+            metavar="[FILE | MAPPING]...",
+            help="A saved plan, or mappings to run; none: all.",
+            autocompletion=mapping_names,
         ),
     ] = None,
     *,
@@ -212,10 +225,11 @@ def apply(  # noqa: PLR0913 - one for each option
     ] = None,
     metrics: Metrics = None,
 ) -> None:
-    r"""Make both systems the same: plan, show it, ask, do it.
+    r"""Make both systems the same.
 
-    Where there is no terminal, nobody is asked: in a pipeline, apply the plan that somebody has
-    seen and saved.
+    It plans, shows the plan, asks (on a terminal, unless --yes), and does exactly that. Where
+    nobody is asked, only what is to be looked at is shown: in a pipeline, apply the plan that
+    somebody has seen and saved.
 
     Exit codes: 0 all is done, 3 some records failed or are in conflict, 4 a guard stopped
     it, or the saved plan is stale.
@@ -257,7 +271,7 @@ def apply(  # noqa: PLR0913 - one for each option
             saved=saved,
             yes=yes or as_json,
             as_json=as_json,
-            full=full,
+            screen=screen(context, full=full),
             extent=_extent(chosen, incremental=incremental, deletes=deletes),
             allow=lifted,
             metrics=metrics,
@@ -292,18 +306,22 @@ async def _advice(project: Project) -> Sequence[Problem]:
 
 
 async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> ExitCode:
+    from runner.cli.report import write
     from runner.cli.wiring import session
     from runner.plan import CHANGES, run_file
     from runner.run import make_plan
 
-    async with session(project, "plan", tell) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(project, "plan", tell) as opened:
             made = await make_plan(opened, file, chosen, options.extent)
             saved(made, options.out, options.lasts)
             if options.markdown:
                 _summarize(made, options.markdown)
             if options.markdown != _STDOUT:
                 print_plan(made, options)
+            if options.html:
+                write(project, made, options.html)
+                say(f"Written to {options.html}.")
             changes = made.count(*CHANGES)
     if made.header.guards:
         return ExitCode.STOPPED
@@ -312,7 +330,10 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
 
 def print_plan(made: Plan, options: PlanOptions) -> None:
     """Print a plan in the form that is wanted."""
-    _print(_document(made, options), options)
+    from runner.views import document, text
+
+    told = _document(made, options)
+    typer.echo(document.encoded(told) if options.as_json else text.plan(told, options.screen))
 
 
 def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
@@ -359,10 +380,10 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
     mode = "saved plan" if options.saved else str(options.extent)
     beginning = begins(project, options.command, chosen, mode)
     figures = options.metrics
-    async with session(
-        project, options.command, tell, beginning=beginning, figures=figures
-    ) as opened:
-        with run_file() as file:
+    with progress() as tell, run_file() as file:
+        async with session(
+            project, options.command, tell, beginning=beginning, figures=figures
+        ) as opened:
             if options.saved:
                 made = open_plan(options.saved, key=plan_key())
                 report = done_already(opened, made)
@@ -379,11 +400,15 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
     """Show the plan, ask, do it, show what was done."""
     from runner import run
     from runner.plan import CHANGES, must_be_allowed
-    from runner.views import document
+    from runner.views import document, text
 
     planned = _document(made, options)
+    changes = made.count(*CHANGES)
+    asked = bool(changes) and not options.yes and asks()
     if not options.as_json:
-        _print(planned, options)
+        # Where nobody decides, what is about to be done is counted; what was found out is told.
+        brief = not asked and not options.screen.full
+        typer.echo(text.plan(planned, options.screen, findings_only=brief))
     try:
         must_be_allowed(made.header.guards, options.allow)
     except GuardError:
@@ -391,12 +416,13 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
             shown = {"version": document.VERSION, "plan": planned, "report": None}
             typer.echo(document.encoded(shown))
         raise
-    changes = made.count(*CHANGES)
-    if changes and not options.yes and asks() and not _agreed():
+    if asked and not _agreed():
         say("Nothing was written.")
         return ExitCode.DONE
     report = await run.carry_out(session, made, allow=options.allow)
     if changes or options.as_json or report.set_aside:
+        if not options.as_json:
+            typer.echo()
         _show_report(report, options, planned)
     return report.exit_code
 
@@ -408,7 +434,7 @@ def _show_report(report: Report, options: ApplyOptions, planned: Document) -> No
     if options.as_json:
         typer.echo(document.encoded({"version": document.VERSION, "plan": planned, "report": told}))
     else:
-        typer.echo(text.report(told, colour=colour()))
+        typer.echo(text.report(told, options.screen))
 
 
 def _agreed() -> bool:
@@ -435,18 +461,10 @@ def _summarize(made: Plan, target: Path) -> None:
 
 
 def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
-    from runner.views import document
-
-    return document.of_plan(made, limit=None if options.full or options.as_json else SHOWN)
-
-
-def _print(planned: Document, options: PlanOptions | ApplyOptions) -> None:
     from runner.views import document, text
 
-    if options.as_json:
-        typer.echo(document.encoded(planned))
-    else:
-        typer.echo(text.plan(planned, shown=None if options.full else SHOWN, colour=colour()))
+    whole = options.screen.full or options.as_json
+    return document.of_plan(made, limit=None if whole else text.SHOWN)
 
 
 def the_project(context: typer.Context) -> Project:

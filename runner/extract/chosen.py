@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.compile import COUPLING
-from runner.errors import RunnerError
+from runner.errors import NoSuchRecordError
 from runner.extract.pages import append, batch
 from runner.model import Side
 
@@ -76,7 +76,7 @@ def must_be_there(
     """Refuse keys that neither side has, and that nothing is coupled under.
 
     Raises:
-        RunnerError: there is no such record; the nearest keys are told.
+        NoSuchRecordError: there is no such record; the nearest keys are told.
 
     """
     for mapping in (mapping for mapping in mappings if mapping.narrowing.keys):
@@ -101,10 +101,10 @@ def must_be_there(
             raise _not_there(mapping, key, [found for found, _ in near])
 
 
-def _not_there(mapping: CompiledMapping, key: str, near: Sequence[str]) -> RunnerError:
+def _not_there(mapping: CompiledMapping, key: str, near: Sequence[str]) -> NoSuchRecordError:
     left, right = mapping.rule.left, mapping.rule.right
     hint = f"near it are {', '.join(near)}" if near else ""
-    return RunnerError(
+    return NoSuchRecordError(
         f"there is no record '{key}': neither a {left.entity} of {left.system} nor "
         f"one of {right.system}'s {right.entity} has this key (mapping {mapping.name})",
         hint=hint or f"`sync-run couplings {mapping.name} --search TEXT` looks for what is coupled",

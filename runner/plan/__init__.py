@@ -15,6 +15,7 @@ from runner.plan.actions import (
 from runner.plan.file import LASTS, Plan, attach, detach, opened, read
 from runner.plan.guards import must_be_allowed
 from runner.plan.make import RUN_SETTINGS, RunFile, make, run_file
+from runner.plan.trace import FieldNow, Match, Seen, Trace, traces
 from runner.plan.undo import begin as begin_undo
 from runner.plan.undo import undo
 
@@ -26,12 +27,16 @@ __all__ = [
     "RUN_SETTINGS",
     "Action",
     "FieldChange",
+    "FieldNow",
     "Header",
     "Kind",
     "MappingSummary",
+    "Match",
     "Origin",
     "Plan",
     "RunFile",
+    "Seen",
+    "Trace",
     "Tripped",
     "attach",
     "begin_undo",
@@ -41,5 +46,6 @@ __all__ = [
     "opened",
     "read",
     "run_file",
+    "traces",
     "undo",
 ]

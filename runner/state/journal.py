@@ -31,6 +31,17 @@ class Intent:
     fields: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the journal tells of one write: ``outcome`` is ``None`` where nobody knows it."""
+
+    run: int
+    kind: str
+    side: str
+    outcome: str | None
+    message: str | None
+
+
 def intend(connection: duckdb.DuckDBPyConnection, run: int, intents: pa.Table) -> None:
     """Record what is about to be sent, durably. ``intents`` has the columns of ``_COLUMNS``."""
     connection.register("intents", intents)
@@ -83,6 +94,20 @@ def _intents(
     ).fetchall()
     names = tuple(Intent.__dataclass_fields__)
     return tuple(Intent(**dict(zip(names, row, strict=True))) for row in rows)
+
+
+def of_record(
+    connection: duckdb.DuckDBPyConnection, mapping: str, left: str | None, right: str | None
+) -> tuple[Entry, ...]:
+    """Return what was last written of a record, the newest first."""
+    rows = connection.execute(
+        """SELECT run, kind, side, outcome, message FROM state.main.journal
+        WHERE mapping = $mapping AND (left_key = $left OR right_key = $right)
+        ORDER BY run DESC, action DESC LIMIT 5""",
+        {"mapping": mapping, "left": left, "right": right},
+    ).fetchall()
+    names = tuple(Entry.__dataclass_fields__)
+    return tuple(Entry(**dict(zip(names, row, strict=True))) for row in rows)
 
 
 def moves(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from runner.views.text import Paint, breadth, padded, quoted
+from runner.views.drawing import Paint, breadth, padded, quoted
 
 Document = dict[str, Any]
 

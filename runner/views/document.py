@@ -10,9 +10,10 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.plan import CHANGES, FAILURES, Kind
+from runner.views import lessons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.model import Selection
     from runner.plan import Action, FieldChange, MappingSummary, Plan
@@ -129,6 +130,14 @@ def _mapping(summary: MappingSummary, plan: Plan, limit: int | None) -> Document
     }
 
 
+def actions_of(plan: Plan) -> Iterator[tuple[str, Document]]:
+    """Describe all actions of a plan, one by one, each with the name of its mapping."""
+    for summary in plan.header.mappings:
+        names = {"left": summary.left, "right": summary.right}
+        for action in plan.actions(summary.name, kinds=SHOWN):
+            yield summary.name, _action(action, names)
+
+
 def _named(key: str, names: dict[str, str]) -> str:
     kind, _, side = key.partition(" ")
     return f"{kind} {names[side]}" if side else kind
@@ -143,6 +152,7 @@ def _action(action: Action, names: dict[str, str]) -> Document:
         "label": action.label,
         "reason": action.reason,
         "hint": action.hint,
+        "id": lessons.of_finding(action.kind, action.reason),
         "fields": [_field(change, action.side) for change in action.fields],
     }
 
@@ -190,6 +200,7 @@ def of_report(report: Report) -> Document:
                 "outcome": failure.outcome,
                 "message": failure.message,
                 "hint": failure.hint,
+                "id": lessons.of_outcome(failure.outcome),
             }
             for failure in report.failures
         ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.views.text import COUNTERS, Paint, padded, plural, quoted, table
+from runner.views.drawing import Paint, columns, padded, plural, quoted
+from runner.views.text import COUNTERS
 
 Document = dict[str, Any]
 
@@ -47,7 +48,7 @@ def runs(document: Document, *, colour: bool = False) -> str:
         ]
         for run in document["runs"]
     ]
-    lines = table([head, *rows], numbers={0, 2})
+    lines = columns([head, *rows], numbers={0, 2})
     return "\n".join([paint(lines[0], "1"), *lines[1:]])
 
 
@@ -138,7 +139,7 @@ def _jobs(jobs: list[Document]) -> list[str]:
         for job in jobs
     ]
     numbers = set(range(1, len(head)))
-    lines = [f"  {line}" for line in table([head, *rows], numbers=numbers)]
+    lines = [f"  {line}" for line in columns([head, *rows], numbers=numbers)]
     if not all(job["complete"] for job in jobs):
         lines.append("  (as far as the journal tells)")
     return lines

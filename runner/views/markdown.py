@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runner.plan import CHANGES, FINDINGS
-from runner.views.text import Paint, action_lines, fact, interrupted, sentence
+from runner.views.actions import ARROWS, action_lines, fact
+from runner.views.drawing import PLAIN
+from runner.views.text import interrupted, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -20,13 +22,11 @@ LONGEST = 65_536
 SHOWN = 20
 """Actions of each kind that are drawn of a mapping."""
 
-_PLAIN = Paint(colour=False)
 _ROOM = 200
 """Characters that are kept for saying what did not fit."""
 _MORE = "… {:,} more\n"
 _COUNT = 24
 """Characters that such a line takes at the most."""
-_ARROWS = {"to right": "→", "to left": "←", "both": "⇄"}
 
 
 def markdown(document: Document, *, longest: int = LONGEST) -> str:
@@ -37,7 +37,7 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     title = " ".join(filter(None, (document["project"], document["environment"])))
     text = f"### sync-run plan: {_escaped(title)}\n\n{sentence(document)}\n"
     if document["interrupted"]:
-        text += f"\n{interrupted(document['interrupted'])}"
+        text += f"\n{interrupted(document['interrupted'])}\n"
     busy = [mapping for mapping in document["mappings"] if mapping["counts"]]
     rows = list(_table(busy))
     text, left = _fitted(text, rows, longest - _ROOM)
@@ -61,7 +61,7 @@ def _table(mappings: Sequence[Document]) -> Iterator[str]:
     for mapping in mappings:
         left, right = mapping["left"], mapping["right"]
         between = (
-            f"{left['system']} {left['entity']} {_ARROWS[mapping['direction']]} "
+            f"{left['system']} {left['entity']} {ARROWS[mapping['direction']]} "
             f"{right['system']} {right['entity']}"
         )
         facts = ", ".join(fact(key, n) for key, n in mapping["counts"].items())
@@ -77,7 +77,7 @@ def _fold(
     total = sum(n for key, n in mapping["counts"].items() if key.split()[0] in kinds)
     if not total:
         return ""
-    blocks = ["\n".join(line[2:] for line in action_lines(a, _PLAIN)) + "\n" for a in actions]
+    blocks = ["\n".join(line[2:] for line in action_lines(a, PLAIN)) + "\n" for a in actions]
     # Values of records may hold backticks: the fence has more of them.
     ticks = max((len(run) for block in blocks for run in re.findall("`+", block)), default=0)
     fence = "`" * max(3, ticks + 1)

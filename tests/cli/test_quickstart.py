@@ -38,7 +38,8 @@ def test_apply_prints_the_plan_and_what_was_done_and_ends_as_documented(
     _, printed, code = applied
     assert code == ExitCode.RECORDS_FAILED
     assert "Plan: 403 to create, 296 to update, 488 to couple. 4 conflicts and 11 errors" in printed
-    (counters,) = [line.split() for line in printed.splitlines() if line.startswith("  customers ")]
+    told = printed.partition("\nRun 1\n")[2].splitlines()
+    (counters,) = [line.split() for line in told if line.startswith("  customers ")]
     assert dict(zip(COUNTERS, counters[1:], strict=True)) == {
         "inserted": "52",
         "modified": "101",
@@ -175,8 +176,8 @@ def test_a_saved_plan_does_exactly_that_once(tmp_path: Path) -> None:
     assert done["plan"]["mappings"] == json.loads(planned.stdout)["mappings"]
     assert done["report"]["counters"]["customers"]["inserted"] == 52
     again = made.run("apply", str(saved))
-    assert again.exit_code == ExitCode.STOPPED
-    assert "error: Saved plan is stale: the state moved on since" in again.stderr
+    assert again.exit_code == ExitCode.RECORDS_FAILED
+    assert "This plan was carried out already, by run 1: nothing is left to do." in again.stdout
 
 
 def test_a_plan_for_another_configuration_is_refused(tmp_path: Path) -> None:

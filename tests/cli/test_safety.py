@@ -79,7 +79,7 @@ def test_a_guard_is_shown_stops_and_is_lifted_by_name(depot: Depot) -> None:
     what = "12 coupled records are gone, or would be deleted, at the most 20% of 20 may"
     assert f"  ! items.max_deletes: {what}" in shown
     lifted = "--allow items.max_deletes --allow run.max_deletes"
-    assert f"hint: if it is meant, `sync-run apply {lifted}`" in shown
+    assert f"apply {lifted}\n" in shown
     stopped = depot.run("apply", "--yes", code=4)
     assert "error: nothing was written, because of guards:" in stopped.stderr
     told: dict[str, Any] = json.loads(depot.run("apply", "--json", code=4).stdout)
@@ -164,7 +164,7 @@ def test_the_state_is_looked_after(depot: Depot) -> None:
     assert "Plan: 0 to create, 0 to update, 20 to couple." in shown.stdout
     assert "is damaged" in depot.run("plan", code=1).stderr
     assert "is new, with 20 pairs." in depot.run("state", "repair", "--yes").stdout
-    assert depot.run("plan").stdout.endswith("No changes.\n")
+    assert depot.run("plan").stdout.startswith("No changes.\n")
 
 
 def test_nobody_else_can_read_what_is_written(depot: Depot) -> None:

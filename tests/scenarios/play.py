@@ -17,6 +17,7 @@ what stands in its place, where there is nothing of the kind here.
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import uuid
 from dataclasses import dataclass, field
@@ -193,17 +194,20 @@ def _ran(made: Quickstart, step: Step, place: str) -> None:
     words = [plain(word) for word in str(step["run"]).split()]
     if "apply" in words:
         words.append("--yes")
+    if {"plan", "apply"} & set(words) and "--json" not in words:
+        words.append("--full")
     result = made.run(*words)
     printed = result.stdout + result.stderr
+    flat = " ".join(printed.split())  # wherever the lines were broken
     failed = bool(step.get("findings"))
     code = step.get("code", 3 if failed and "apply" in words else 0)
     assert result.exit_code == code, f"{place}: {printed}"
     for words_ in step.get("says", ()):
-        assert words_ in printed, f"{place}: {words_!r} is not in\n{printed}"
+        assert words_ in flat, f"{place}: {words_!r} is not in\n{printed}"
     for words_ in step.get("silent", ()):
-        assert words_ not in printed, f"{place}: {words_!r} is in\n{printed}"
+        assert words_ not in flat, f"{place}: {words_!r} is in\n{printed}"
     for finding in step.get("findings", ()):
-        assert finding in printed, f"{place}: {finding!r} is not in\n{printed}"
+        assert finding in flat, f"{place}: {finding!r} is not in\n{printed}"
     counted = _counted(printed)
     for mapping, told in step.get("counts", {}).items():
         if not counted and "No changes." in printed:
@@ -214,12 +218,14 @@ def _ran(made: Quickstart, step: Step, place: str) -> None:
 
 
 def _counted(printed: str) -> dict[str, dict[str, int]]:
-    lines = printed.partition("\nRun ")[2].splitlines()[2:]
-    rows = [line.split() for line in lines if line.startswith("  ")]
-    return {
+    told = printed.partition("\nRun ")[2]
+    resting = re.findall(r"([\w-]+) \((\d+) unchanged\)", " ".join(told.split()))
+    nothing = dict.fromkeys(COUNTERS, 0)
+    rows = [line.split() for line in told.splitlines()[2:] if line.startswith("  ")]
+    return {name: nothing | {"unchanged": int(n)} for name, n in resting} | {
         row[0]: dict(zip(COUNTERS, map(int, row[1:]), strict=True))
         for row in rows
-        if len(row) == len(COUNTERS) + 1
+        if len(row) == len(COUNTERS) + 1 and all(cell.isdigit() for cell in row[1:])
     }
 
 

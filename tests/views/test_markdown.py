@@ -39,6 +39,7 @@ def mapping(name: str, counts: dict[str, int], label: str, *, drawn: int = 20) -
             "label": label,
             "reason": None,
             "hint": None,
+            "id": None,
             "fields": [],
         }
         for key, n in counts.items()

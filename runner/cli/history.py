@@ -133,7 +133,7 @@ def _written(project: Project, write: Written) -> Document:
     return {
         "mapping": told.pop("mapping"),
         "action": kind,
-        "system": systems(project, write.mapping)[side],
+        "system": systems(project, write.mapping).get(side),
         **told,
         "fields": fields,
     }

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 _PAGE = 2_000
+_WRITES_FIRST = "side = '', intended, action"
+"""The order in which a run wrote; what it coupled comes after."""
 _JOURNALED = """SELECT run, mapping,
     CASE WHEN coalesce(outcome, 'compared') = 'compared' THEN 'open'
         WHEN outcome NOT IN ('written', 'found') THEN 'failed'
         WHEN kind = 'create' THEN 'inserted' WHEN kind = 'update' THEN 'modified'
-        ELSE 'deleted' END AS counter, count(*) AS n
+        ELSE kind || 'd' END AS counter, count(*) AS n
 FROM state.main.journal WHERE coalesce(outcome, '') <> 'not done' GROUP BY ALL"""
 """What a run did, counted by the journal: for one that never came to count it itself."""
 
@@ -82,6 +84,7 @@ class Finding:
 class Written:
     """One write, as the journal has it; ``outcome`` is ``None`` where nobody knows it yet.
 
+    ``side`` is empty where records were coupled or uncoupled, and neither was written.
     ``fields`` are (name, old value, new value); a new value of ``None`` is blank, or was known only
     when it was written.
     """
@@ -199,18 +202,17 @@ def writes(
     query = connection.execute(
         f"""SELECT mapping, kind, side, entity, left_key, right_key, "key", fields, outcome,
             message, intended, settled
-        FROM state.main.journal WHERE run = $run {_few("intended, action")}
-        ORDER BY intended, action""",
+        FROM state.main.journal WHERE run = $run {_few(_WRITES_FIRST)} ORDER BY {_WRITES_FIRST}""",
         {"run": run, "limit": limit},
     )
     names = tuple(Written.__dataclass_fields__)
     while rows := query.fetchmany(_PAGE):
         for row in rows:
             told = dict(zip(names, row, strict=True))
-            side = told["side"]
+            side, changes = told["side"], json.loads(told["fields"])
             told["fields"] = tuple(
                 (change[side], change[f"{side}_value"], change["new"])
-                for change in json.loads(told["fields"])
+                for change in (changes if side else ())
             )
             yield Written(**told)
 

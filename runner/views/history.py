@@ -20,7 +20,13 @@ _CODES = {
     70: "a fault",
     130: "interrupted",
 }
-_SYMBOLS = {"create": ("+", "32"), "update": ("~", "33"), "delete": ("-", "31")}
+_SYMBOLS = {
+    "create": ("+", "32"),
+    "update": ("~", "33"),
+    "delete": ("-", "31"),
+    "couple": ("=", "36"),
+    "uncouple": ("-", "36"),
+}
 _PHASES = ("read", "decide", "write")
 
 
@@ -187,7 +193,8 @@ def _since(error: Document) -> str:
 def _write(write: Document, paint: Paint, *, full: bool) -> list[str]:
     symbol, code = _SYMBOLS[write["action"]]
     keys = " ↔ ".join(key for key in write["keys"].values() if key)
-    head = f"  {paint(symbol, code)} {write['system']} {write['entity']} {keys}"
+    where = f"{write['system']} {write['entity']}" if write["system"] else write["action"]
+    head = f"  {paint(symbol, code)} {where} {keys}"
     outcome = write["outcome"] or "nobody knows yet whether it was done"
     how = "" if outcome == "written" else f"  ({outcome})"
     told = [
@@ -200,7 +207,8 @@ def _write(write: Document, paint: Paint, *, full: bool) -> list[str]:
         for field in write["fields"]
     ]
     if not full:
-        return [f"{head}{how}  " + ", ".join(f"{name} {change}" for name, change in told)]
+        changes = ", ".join(f"{name} {change}" for name, change in told)
+        return [f"{head}{how}  {changes}".rstrip()]
     width = max((len(name) for name, _ in told), default=0)
     return [f"{head}{how}", *(f"      {padded(name, width)}  {change}" for name, change in told)]
 

@@ -237,7 +237,9 @@ def test_a_hundred_thousand_actions_open_fast(browser: WebDriver, tmp_path: Path
     file.write_text(told, encoding="utf-8")
     begin = time.monotonic()
     browser.get(file.as_uri())
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#actions details")) == 100
+    WebDriverWait(browser, 20, poll_frequency=0.05).until(
+        lambda b: len(b.find_elements(By.CSS_SELECTOR, "#actions details")) == 100
+    )
     loaded = time.monotonic() - begin
     begin = time.monotonic()
     browser.find_element(By.NAME, "words").send_keys("number 77777")

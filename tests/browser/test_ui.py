@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import uvicorn
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -119,8 +120,14 @@ def press(browser: WebDriver, words: str) -> None:
 
 
 def wait_for(browser: WebDriver, words: str) -> None:
-    WebDriverWait(browser, 60).until(
-        lambda b: words in b.find_element(By.TAG_NAME, "main").text, f"no {words!r}"
+    """Wait until a page says so; while a job is done, it is another page every moment."""
+    passing = (StaleElementReferenceException, NoSuchElementException)
+    WebDriverWait(browser, 60, ignored_exceptions=passing).until(
+        lambda b: (
+            words in b.find_element(By.TAG_NAME, "main").text
+            and not b.find_elements(By.CSS_SELECTOR, "[data-job]")
+        ),
+        f"no {words!r}",
     )
 
 

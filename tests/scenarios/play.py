@@ -203,11 +203,11 @@ def _ran(made: Quickstart, step: Step, place: str) -> None:
     code = step.get("code", 3 if failed and "apply" in words else 0)
     assert result.exit_code == code, f"{place}: {printed}"
     for words_ in step.get("says", ()):
-        assert words_ in flat, f"{place}: {words_!r} is not in\n{printed}"
+        assert " ".join(words_.split()) in flat, f"{place}: {words_!r} is not in\n{printed}"
     for words_ in step.get("silent", ()):
-        assert words_ not in flat, f"{place}: {words_!r} is in\n{printed}"
+        assert " ".join(words_.split()) not in flat, f"{place}: {words_!r} is in\n{printed}"
     for finding in step.get("findings", ()):
-        assert finding in flat, f"{place}: {finding!r} is not in\n{printed}"
+        assert " ".join(finding.split()) in flat, f"{place}: {finding!r} is not in\n{printed}"
     counted = _counted(printed)
     for mapping, told in step.get("counts", {}).items():
         if not counted and "No changes." in printed:

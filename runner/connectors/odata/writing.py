@@ -33,7 +33,7 @@ async def in_turn(
     batch, which was not begun, is ``Unsent``.
 
     Raises:
-        SystemUnavailableError: it went away before anything was done.
+        SystemUnavailableError: it went away, or shut us out, before it answered anything.
 
     """
     # Every worker has something to do before any of them gets more.
@@ -42,10 +42,9 @@ async def in_turn(
     async with asyncio.TaskGroup() as group:
         for _ in range(min(workers, len(batch))):
             group.create_task(turns.work())
-    found = [turns.outcome(n) for n in range(len(batch))]
-    if turns.gone is not None and all(isinstance(one, Unsent) for one in found):
+    if turns.gone is not None and not turns.answered:
         raise turns.gone
-    return found
+    return [turns.outcome(n) for n in range(len(batch))]
 
 
 class _Turns:
@@ -55,6 +54,11 @@ class _Turns:
         self._begun: set[int] = set()
         self._outcomes: dict[int, Outcome] = {}
         self.gone: SystemUnavailableError | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything is known of any write, but that it was not sent."""
+        return any(not isinstance(one, Unsent) for one in self._outcomes.values())
 
     async def work(self) -> None:
         """Send what is next until nothing is left, or the system is gone."""

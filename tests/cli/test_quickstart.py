@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from runner.errors import ExitCode
@@ -233,7 +234,11 @@ def test_a_broken_project_touches_nothing(tmp_path: Path) -> None:
     result = made.run("apply", "--yes")
     assert result.exit_code == ExitCode.UNUSABLE
     assert "accounts has no field 'acountnumber' — did you mean 'accountnumber'?" in result.stderr
-    assert not (made.folder / ".sync-run" / "state.duckdb").exists()
+    # The state knows of a run that came to nothing, and nothing else.
+    with duckdb.connect(made.folder / ".sync-run" / "state.duckdb", read_only=True) as state:
+        assert state.execute("SELECT count(*) FROM coupling").fetchall() == [(0,)]
+        assert state.execute("SELECT count(*) FROM journal").fetchall() == [(0,)]
+        assert state.execute("SELECT exit_code FROM run").fetchall() == [(ExitCode.UNUSABLE,)]
 
 
 def test_init_writes_a_project_that_runs(tmp_path: Path) -> None:

@@ -93,12 +93,17 @@ def wrapped(text: str, width: int) -> list[str]:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return [line.replace(_TIE, " ") for line in lines]
+    return [untied(line) for line in lines]
 
 
 def tied(text: str) -> str:
     """Keep the words of a text together on one line."""
     return text.replace(" ", _TIE)
+
+
+def untied(text: str) -> str:
+    """Let a text break between any words, as others see to its lines."""
+    return text.replace(_TIE, " ")
 
 
 def columns(rows: Sequence[Sequence[str]], numbers: Container[int] | None = None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.plan import CHANGES, FINDINGS
 from runner.views.actions import ARROWS, action_lines, fact
-from runner.views.drawing import PLAIN
+from runner.views.drawing import PLAIN, untied
 from runner.views.text import interrupted, sentence
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     What needs a person comes first. What does not fit into so many characters is counted.
     """
     title = " ".join(filter(None, (document["project"], document["environment"])))
-    text = f"### sync-run plan: {_escaped(title)}\n\n{sentence(document)}\n"
+    text = f"### sync-run plan: {_escaped(title)}\n\n{untied(sentence(document))}\n"
     if document["interrupted"]:
         text += f"\n{interrupted(document['interrupted'])}\n"
     busy = [mapping for mapping in document["mappings"] if mapping["counts"]]

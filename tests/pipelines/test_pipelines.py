@@ -23,6 +23,11 @@ def said(server: Server, step: str) -> str:
     return found[-1]
 
 
+def by_hand(server: Server, command: str) -> None:
+    code, told = server.bash(f'ln -sfn "$STATE" .sync-run; {command}', server.checkout(), "by hand")
+    assert code == 0, told
+
+
 @pytest.fixture(params=[GitHub, Azure])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
     made: Server = request.param(tmp_path / "server")
@@ -57,7 +62,14 @@ def test_from_a_pull_request_to_what_was_approved(server: Server) -> None:
     assert "Run 1" in told
     assert "\x1b" not in "".join(text for _, _, text in server.log)
 
-    # The same plan a second time: the state has moved on.
+    # The same plan a second time: it is known.
+    assert server.job("apply") == 0, server.log
+    assert "carried out already, by run 1" in said(server, "Apply what was approved")
+
+    # A plan that waits for approval while the state moves on.
+    by_hand(server, "sync-run uncouple customers --all --yes")
+    assert server.job("plan") == 0, server.log
+    by_hand(server, "sync-run couple customers --match --yes")
     assert server.job("apply") == 4
     told = said(server, "Apply what was approved")
     assert "error: Saved plan is stale: the state moved on since" in told

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -107,10 +107,13 @@ def _all(ask: Callable[[str], Any], path: str) -> list[Row]:
     return rows
 
 
-def looked_through(eye: Eye, findings: set[tuple[str, str]]) -> dict[str, int]:
+def looked_through(
+    eye: Eye, findings: set[tuple[str, str]], drifted: Collection[tuple[str, str]] = ()
+) -> dict[str, int]:
     """Compare all pairs, and count what is in scope against what is coupled or reported.
 
-    ``findings`` are (mapping, NAV's key) of what a run reported. Returns the pairs by mapping.
+    ``findings`` are (mapping, NAV's key) of what a run reported, ``drifted`` of pairs whose state
+    it reported and left. Returns the pairs by mapping.
     """
     eye.texts("customers", "Customer", "accounts", CUSTOMER)
     eye.texts("contacts", "Contact", "contacts", CONTACT)
@@ -155,7 +158,7 @@ def looked_through(eye: Eye, findings: set[tuple[str, str]]) -> dict[str, int]:
         eye.money(mapping, page, "products", "Unit_Price", "price")
         for key, guid in eye.pairs[mapping].items():
             blocked, state = eye.nav[page][key]["Blocked"], eye.crm["products"][guid]["statecode"]
-            told = (mapping, key) in findings  # a state that is not NAV's is reported, and left
+            told = (mapping, key) in drifted
             assert told or (1 if blocked else 0) == state, f"{mapping} {key}: {blocked}, {state}"
     eye.money("item-prices", "Item", "productpricelevels", "Unit_Price", "amount")
     _rates(eye)

@@ -13,7 +13,7 @@ from tests.company.checker import looked_through, opened
 from tests.company.rows import REAL, Company
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 SYNC = """systems:
@@ -76,13 +76,17 @@ def until_empty(company: Quickstart) -> tuple[int, set[tuple[str, str]]]:
     pytest.fail(f"after {MOST_RUNS} runs there is still something to do")
 
 
-def seen(company: Quickstart, findings: set[tuple[str, str]]) -> dict[str, int]:
+def seen(
+    company: Quickstart,
+    findings: set[tuple[str, str]],
+    drifted: Collection[tuple[str, str]] = (),
+) -> dict[str, int]:
     eye = opened(
         company.folder / ".sync-run" / "state.duckdb",
         lambda path: company.nav("GET", path),
         lambda path: company.crm("GET", path, Prefer="odata.maxpagesize=5000"),
     )
-    return looked_through(eye, findings)
+    return looked_through(eye, findings, drifted)
 
 
 def edited(company: Quickstart, pairs: dict[str, dict[str, str]], dice: random.Random) -> None:

@@ -258,10 +258,14 @@ def test_a_company_stays_the_same(tmp_path: Path, percent: int) -> None:
         line.until_done(apps)
         plan = line.made.plan()
         assert not plan["changes"]
-        findings = {
-            (mapping["mapping"], action["keys"]["nav"])
-            for mapping in plan["mappings"]
-            for action in mapping["actions"]
-        }
-        assert seen(line.made, findings)
-        print(n, len(findings), dict(line.met))  # noqa: T201
+        findings, drifted = (
+            {
+                (mapping["mapping"], action["keys"]["nav"])
+                for mapping in plan["mappings"]
+                for action in mapping["actions"]
+                if (action["action"] == "drift") is wanted
+            }
+            for wanted in (False, True)
+        )
+        assert seen(line.made, findings, drifted)
+        print(n, len(findings), len(drifted), dict(line.met))  # noqa: T201

@@ -35,7 +35,7 @@ def page(
     data = compacted(plan["mappings"], actions)
     amiss = any(key.split()[0] in FINDINGS for m in plan["mappings"] for key in m["counts"])
     parts = [
-        ("summary", "Summary", guards(plan["guards"]) + summary(plan)),
+        ("summary", "Summary", _guards(plan["guards"]) + summary(plan)),
         *([("amiss", "To look at", listed(open_=True))] if amiss else []),
         ("actions", "Actions", looked_for(plan) + listed()),
         ("graph", "Which mapping needs which", _graph(graph)),
@@ -100,7 +100,7 @@ def _moment(instant: str) -> str:
     return f'<time datetime="{escape(instant)}">{escape(told)}</time>'
 
 
-def guards(found: Sequence[Document]) -> str:
+def _guards(found: Sequence[Document]) -> str:
     """Say at which ceilings an apply of this plan stops, and how they are lifted."""
     if not found:
         return ""

@@ -86,7 +86,7 @@ def commands(text: str, line: int) -> Iterator[Command]:
         last = start
         while lines[last].endswith("\\"):
             last += 1
-        typed = "\n".join(lines[start : last + 1])[2:]
+        typed = " ".join(line.rstrip("\\") for line in lines[start : last + 1])[2:]
         yield Command(typed=typed, shown=tuple(lines[last + 1 : end]), line=line + last + 1)
 
 

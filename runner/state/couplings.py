@@ -116,8 +116,8 @@ def advance(
             ON w.left_key = d.planned_left AND w.right_key = d.planned_right
         LEFT JOIN {after} a ON a.left_key = d.planned_left AND a.right_key = d.planned_right
         LEFT JOIN {base} b ON b.left_key = d.left_key
-        LEFT JOIN "returned left" ret_left ON ret_left."#key" = d.left_key
-        LEFT JOIN "returned right" ret_right ON ret_right."#key" = d.right_key
+        LEFT JOIN temp."returned left" ret_left ON ret_left."#key" = d.left_key
+        LEFT JOIN temp."returned right" ret_right ON ret_right."#key" = d.right_key
         SEMI JOIN (SELECT left_key, right_key FROM state.main.coupling WHERE mapping = ?) c
             ON c.left_key = d.left_key AND c.right_key = d.right_key""",
         [mapping],

@@ -159,7 +159,7 @@ def _keep_after(
     connection.execute(
         f"""UPDATE state.main.journal SET "after" = CAST(to_json(MAP([{names}],
             CAST([{texts}] AS VARCHAR[]))) AS VARCHAR)
-        FROM "returned {side.value}" r
+        FROM temp."returned {side.value}" r
         WHERE journal.run = ? AND journal.mapping = ? AND journal.side = ?
             AND list_contains(?, journal.action)
             AND {mapping.canonical_key(side, 'journal."key"')} = r."#key" """,
@@ -175,12 +175,15 @@ def records(
     *,
     target: str,
 ) -> None:
-    """Make records that came back canonical, by the very SQL that made the snapshot."""
+    """Make records that came back canonical, by the very SQL that made the snapshot.
+
+    ``target`` is a temporary table: what this connection works with is no part of the state.
+    """
     connection.register("incoming", batch(pages, mapping.reading(side).columns))
     connection.execute("CREATE OR REPLACE TEMP TABLE came AS SELECT * FROM incoming")
     connection.unregister("incoming")
-    connection.execute(f"DROP TABLE IF EXISTS {dialect.name(target)}")
-    canonical(connection, mapping, side, "came", dialect.name(target), looks=False)
+    connection.execute(f"DROP TABLE IF EXISTS temp.{dialect.name(target)}")
+    canonical(connection, mapping, side, "came", dialect.name(target), looks=False, temporary=True)
 
 
 def _fill_done(

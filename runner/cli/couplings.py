@@ -238,6 +238,42 @@ async def looked_for(project: Project, wanted: Sequence[Wanted]) -> Known:
     return known
 
 
+def known_keys(project: Project, name: str, typed: Sequence[str]) -> dict[str, str]:
+    """Return keys by how they were typed, as the state has them: coupled, failing, or set aside.
+
+    The systems are asked how they write keys (GUIDs in braces, codes in lower case) where one is
+    not there as it was typed; it stays like that where it is not there at all.
+    """
+    from runner.state import couplings, errors, readable
+
+    with readable(project.state) as state:
+
+        def known(key: str) -> bool:
+            return bool(couplings.find(state, name, key) or errors.find(state, name, key))
+
+        strange = [key for key in typed if not known(key)]
+        if not strange:
+            return {key: key for key in typed}
+        try:
+            spellings = asyncio.run(_spellings(project, name, strange))
+        except RunnerError as error:
+            say(f"note: keys are taken as they were typed: {error}")
+            spellings = ()
+        found = {key: kept for told in spellings for key, kept in told.items() if known(kept)}
+    return {key: found.get(key, key) for key in typed}
+
+
+async def _spellings(project: Project, name: str, typed: Sequence[str]) -> Sequence[dict[str, str]]:
+    """Return how couplings would keep keys, of each side."""
+    from runner.cli.wiring import connected
+    from runner.extract import spelled
+    from runner.model import Side
+
+    ends = [project.mapping(name).entity(side) for side in Side]
+    async with connected(project) as connectors:
+        return [await spelled(connectors[end.system], end, typed) for end in ends]
+
+
 def missing(
     project: Project, wanted: Sequence[Wanted], known: Known
 ) -> Iterator[tuple[Wanted, str, str]]:

@@ -114,6 +114,10 @@ def test_fields_are_named_once_in_order() -> None:
         ("contains(a)", "contains() takes 2 arguments, not 1"),
         ("!" * 60 + "a", "the expression is nested deeper than 50 levels"),
         ("a" * 4001, "the expression is longer than 4000 characters"),
+        ("a == `1e400`", "inf is no number that a field could hold"),
+        ("contains(`[NaN]`, a)", "nan is no number that a field could hold"),
+        ("a || `1000000000000000000`", "1000000000000000000 is no number that a field could hold"),
+        (f"a < `-{'8' * 60}`", f"-{'8' * 23}… is no number that a field could hold"),
     ],
 )
 def test_what_is_no_filter(text: str, message: str) -> None:

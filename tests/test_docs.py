@@ -48,7 +48,10 @@ NOT_RUN = {
     r"sync-run schedule --listen": "runs until it is stopped: tests/schedule/test_process.py",
 }
 """Commands that cannot be run here, and why."""
-RUN_ELSEWHERE = {"examples/quickstart/README.md": "tests/cli/test_quickstart.py runs the same"}
+RUN_ELSEWHERE = {
+    "examples/quickstart/README.md": "tests/cli/test_quickstart.py runs the same",
+    "examples/business-central/README.md": "tests/cli/test_business_central.py runs the same",
+}
 TO_BE_FILLED_IN = "?"
 """An output that its author leaves to ``--update-golden``."""
 ENDS_WELL = {0, 2, 3}

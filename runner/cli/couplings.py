@@ -129,23 +129,37 @@ def imported(
     context: typer.Context,
     file: File,
     *,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table",
+            metavar="NUMBER=MAPPING",
+            help="FILE is an export of Microsoft's table 5331; this table's records are of that "
+            "mapping. Repeatable.",
+        ),
+    ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --table, of NAV 2018: an export of table 5151."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and couple nothing.")] = False,
     offline: Offline = False,
 ) -> None:
     r"""Couple all pairs of a file, or none if one of them cannot be.
 
-    Columns are mapping, left and right; left and right are keys, in the order of sync.yaml.
+    Columns are mapping, left and right; left and right are keys, in the order of sync.yaml. With
+    --table it is an export of the couplings of Microsoft's own integration.
 
     \b
     sync-run couplings import pairs.csv --dry-run
+    sync-run couplings import 5331.csv --table 18=customers --table 5050=contacts
+    sync-run couplings import 5331.csv --records 5151.csv --table 18=customers
     """
     with words_for_errors():
-        from runner.cli import pairs_file
         from runner.state import held, pairs
 
         project = the_project(context)
-        wanted, problems = pairs_file.read(file)
-        problems += _unknown(project, wanted, file.name)
+        wanted, problems = _read(project, file, tables or [], records)
         if problems:
             raise ConfigError(problems)
         if not offline:
@@ -165,6 +179,26 @@ def imported(
             raise ConfigError(problems)
         made = f"{done.made} would be coupled" if dry_run else f"Coupled {done.made}"
         typer.echo(f"{made}, {done.there} are coupled already.")
+
+
+def _read(
+    project: Project, file: Path, tables: Sequence[str], records: Path | None
+) -> tuple[tuple[Wanted, ...], list[Problem]]:
+    """Read the pairs of a file, in our form or in Microsoft's."""
+    from runner.cli import microsoft_file, pairs_file
+
+    if tables:
+        known = microsoft_file.tables_of(project, tables)
+        found = microsoft_file.read(project, file, known, records)
+        told = [f"{n:,} {why}" for why, n in sorted(found.left_out.items())]
+        if told:
+            say(f"Left out: {', '.join(told)}.")
+        return found.wanted, found.problems
+    if records:
+        raise RunnerError("--records goes with --table", hint="write --table 18=customers")
+    wanted, problems = pairs_file.read(file)
+    problems += _unknown(project, wanted, file.name)
+    return wanted, problems
 
 
 def labels_of(mapping: model.Mapping) -> tuple[str, ...]:

@@ -86,7 +86,6 @@ class Plan:
     def release(self) -> Path:
         """Close the file, so that the one who applies the plan can attach it; return its path."""
         self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
-        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
         self.connection.close()
         return self.path
 

@@ -32,7 +32,9 @@ SIDES = {"Name": "name", "Phone": "phone"}
 def lived(folder: Path, seed: int, every: timedelta) -> Day:
     """A day with everything in it, and three quiet hours at its end."""
     often = job("often", every=every, attempts=4, backoff=every / 6)
-    night = job("night", cron="30 2 * * *", zone="Europe/Copenhagen", attempts=20)
+    # It has one turn in this day: it is tried for longer than anything is away.
+    patience = {"attempts": 20, "backoff": timedelta(minutes=10)}
+    night = job("night", cron="30 2 * * *", zone="Europe/Copenhagen", **patience)
     office = job("office", cron="15 6-20/7 * * *", mappings=("customers",))
     day = Day(folder, (often, night, office), seed)
     chance, at = day.chance, day.time.at

@@ -13,7 +13,7 @@ from runner.views.actions import ARROWS, FINDINGS, SYMBOLS, in_order
 from runner.views.compact import compacted, in_script
 from runner.views.graph import svg
 from runner.views.history import how
-from runner.views.text import GUARDED, allowing, sentence
+from runner.views.text import GUARDED, allowing, incremental, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,11 +43,12 @@ def page(
     ]
     environment = f" ({plan['environment']})" if plan["environment"] else ""
     title = f"{plan['project']}{environment}"
+    how = f"{escape(said)} " if (said := incremental(plan)) else ""
     head = (
         f"<h1>{escape(title)}</h1>"
         f'<p class="lead">{escape(sentence(plan))}</p>'
-        f'<p class="quiet">Planned {_moment(plan["created"])}; nothing was written by that. This '
-        "page holds the records it is about: keep it as you keep those.</p>"
+        f'<p class="quiet">{how}Planned {_moment(plan["created"])}; nothing was written by that. '
+        "This page holds the records it is about: keep it as you keep those.</p>"
     )
     return document(title, head, parts, in_script(data))
 

@@ -31,7 +31,7 @@ def ping(context: typer.Context) -> None:
     sync-run --env prod ping
     """
     with words_for_errors():
-        from runner.cli.walk import the_project
+        from runner.cli.options import the_project
 
         if not asyncio.run(_pinged(the_project(context))):
             raise typer.Exit(ExitCode.UNUSABLE)

@@ -42,7 +42,7 @@ def ping(
     sync-run --env prod ping
     """
     with words_for_errors():
-        from runner.cli.walk import the_project
+        from runner.cli.options import the_project
 
         project, wanted = the_project(context), listed or []
         known = {end.entity for m in project.mappings for end in (m.left, m.right)}

@@ -13,6 +13,7 @@ import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
+from runner.cli.options import Deletes, Full, Incremental, Json, Metrics, Names, the_project
 from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, left_out, selected
 from runner.errors import ExitCode, GuardError, RunnerError
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from runner.views.document import Document
 
 _STDOUT = Path("-")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which project a command is about: ``-C`` and ``--env``."""
-
-    folder: Path
-    environment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,30 +60,6 @@ class ApplyOptions:
     allow: tuple[str, ...] = ()
     command: str = "apply"
     metrics: Path | None = None
-
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[MAPPING]...",
-        help="Mappings to run; none: all of them.",
-        autocompletion=mapping_names,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
-Incremental = Annotated[
-    bool,
-    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
-]
-Deletes = Annotated[
-    bool,
-    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
-]
-Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
-Metrics = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write the run's figures there, for Prometheus."),
-]
 
 
 def validate(
@@ -472,11 +441,3 @@ def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
 
     whole = options.screen.full or options.as_json
     return document.of_plan(made, limit=None if whole else text.SHOWN)
-
-
-def the_project(context: typer.Context) -> Project:
-    """Load the project that the command is about."""
-    from runner.config import load
-
-    where: Where = context.obj
-    return load(where.folder, environment=where.environment)

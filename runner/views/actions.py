@@ -219,15 +219,17 @@ def _changes(action: Document, screen: Screen) -> list[str]:
     lines = []
     for change, old, new in zip(fields, olds, news, strict=True):
         drift = screen.paint("  (edited there, overwritten)", "35") if change["drift"] else ""
-        head = f"{_DEEPER}{padded(change['field'], names)}"
-        if breadth(old) <= wide and breadth(new) <= room - wide:
-            lines.append(f"{head}  {padded(old, wide)} → {new}{_meant(change)}{drift}")
+        meant = _meant(change)
+        if breadth(old) <= wide and breadth(new) + breadth(meant) <= room - wide:
+            head = padded(change["field"], names)
+            lines.append(f"{_DEEPER}{head}  {padded(old, wide)} → {new}{meant}{drift}")
             continue
         # One below the other, for cut to half a line they might look the same.
-        most = budget if screen.full else min(budget, max(screen.width - len(_DEEPER) - 6, 8))
+        left = max(screen.width - len(_DEEPER) - breadth(meant) - 6, 8)
+        most = budget if screen.full else min(budget, left)
         lines += [f"{_DEEPER}{change['field']}{drift}"]
         lines += [f"{_DEEPER}  - {quoted(change['old'], most)}"]
-        lines += [f"{_DEEPER}  + {_new(change, most)}{_meant(change)}"]
+        lines += [f"{_DEEPER}  + {_new(change, most)}{meant}"]
     return lines
 
 

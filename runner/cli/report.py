@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import say, words_for_errors
+from runner.cli.options import Names, the_project
 from runner.cli.progress import progress
 from runner.cli.select import choose
-from runner.cli.walk import Names, the_project
 from runner.errors import RunnerError
 from runner.model import Selection
 

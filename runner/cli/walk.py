@@ -13,6 +13,7 @@ import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
+from runner.cli.options import Deletes, Full, Incremental, Json, Metrics, Names, the_project
 from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, left_out, selected
 from runner.errors import ExitCode, GuardError, RunnerError
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from runner.views.document import Document
 
 _STDOUT = Path("-")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which project a command is about: ``-C`` and ``--env``."""
-
-    folder: Path
-    environment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,30 +62,6 @@ class ApplyOptions:
     metrics: Path | None = None
 
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[MAPPING]...",
-        help="Mappings to run; none: all of them.",
-        autocompletion=mapping_names,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
-Incremental = Annotated[
-    bool,
-    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
-]
-Deletes = Annotated[
-    bool,
-    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
-]
-Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
-Metrics = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write the run's figures there, for Prometheus."),
-]
-
-
 def validate(
     context: typer.Context,
     *,
@@ -116,7 +85,9 @@ def validate(
         for note in notes:
             say(f"note: {note}")
         names = ", ".join(mapping.name for mapping in project.mappings)
-        typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
+        one = len(project.mappings) == 1
+        what = "1 mapping is valid" if one else f"{len(project.mappings)} mappings are valid"
+        typer.echo(f"{what}: {names}" if one else f"{what}, in this order: {names}")
 
 
 def plan(  # noqa: PLR0913 - one for each option
@@ -470,11 +441,3 @@ def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
 
     whole = options.screen.full or options.as_json
     return document.of_plan(made, limit=None if whole else text.SHOWN)
-
-
-def the_project(context: typer.Context) -> Project:
-    """Load the project that the command is about."""
-    from runner.config import load
-
-    where: Where = context.obj
-    return load(where.folder, environment=where.environment)

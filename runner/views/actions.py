@@ -41,6 +41,8 @@ _COMMAND = re.compile(r"(.*?):? `(sync-run [^`]+)`$")
 _WHOLE = 1_000_000
 """Columns that every value fits in."""
 _VALUES = frozenset({"old", "new", "left_value", "right_value", "left_base", "right_base"})
+_NAME = 20
+"""Columns within which a reference tells people something, while its key is not known yet."""
 _INDENT, _DEEPER = " " * 6, " " * 10
 
 
@@ -193,7 +195,8 @@ def _at_once(head: str, fields: list[Document], screen: Screen) -> str:
     """Draw a new record on one line, with as many of its values as there is room for."""
     line = f"{head} "
     for n, change in enumerate(fields):
-        piece = f" {change['field']} {_new(change, 24)}{',' if n < len(fields) - 1 else ''}"
+        comma = "," if n < len(fields) - 1 else ""
+        piece = f" {change['field']} {_short(change)}{comma}"
         if breadth(line) + breadth(piece) + 2 > screen.width:
             return f"{line.rstrip()} …"
         line += piece
@@ -203,29 +206,57 @@ def _at_once(head: str, fields: list[Document], screen: Screen) -> str:
 def _changes(action: Document, screen: Screen) -> list[str]:
     fields = action["fields"]
     names = max((breadth(change["field"]) for change in fields), default=0)
-    half = max((screen.width - len(_DEEPER) - names - 5) // 2, 8)
-    budget = _WHOLE if screen.full else min(half - 2, LONGEST)
+    room = max(screen.width - len(_DEEPER) - names - 5, 16)  # for both values and the arrow
+    budget = _WHOLE if screen.full else LONGEST
     if action["action"] == "create":
         return [
-            f"{_DEEPER}{padded(change['field'], names)}  {_new(change, budget)}"
+            f"{_DEEPER}{padded(change['field'], names)}  {_new(change, budget)}{_meant(change)}"
             for change in fields
         ]
     olds = [quoted(change["old"], budget) for change in fields]
     news = [_new(change, budget) for change in fields]
-    wide = max((breadth(old) for old in olds if breadth(old) <= half), default=0)
+    wide = max((breadth(old) for old in olds if breadth(old) <= room // 2), default=0)
     lines = []
     for change, old, new in zip(fields, olds, news, strict=True):
         drift = screen.paint("  (edited there, overwritten)", "35") if change["drift"] else ""
-        head = f"{_DEEPER}{padded(change['field'], names)}"
-        if breadth(old) > half or breadth(new) > half:
-            lines += [f"{head}{drift}", f"{_DEEPER}  - {old}", f"{_DEEPER}  + {new}"]
-        else:
-            lines.append(f"{head}  {padded(old, wide)} → {new}{drift}")
+        meant = _meant(change)
+        if breadth(old) <= wide and breadth(new) + breadth(meant) <= room - wide:
+            head = padded(change["field"], names)
+            lines.append(f"{_DEEPER}{head}  {padded(old, wide)} → {new}{meant}{drift}")
+            continue
+        # One below the other, for cut to half a line they might look the same.
+        left = max(screen.width - len(_DEEPER) - breadth(meant) - 6, 8)
+        most = budget if screen.full else min(budget, left)
+        lines += [f"{_DEEPER}{change['field']}{drift}"]
+        lines += [f"{_DEEPER}  - {quoted(change['old'], most)}"]
+        lines += [f"{_DEEPER}  + {_new(change, most)}{meant}"]
     return lines
 
 
 def _new(change: Document, width: int) -> str:
     return "(known after apply)" if change["known_after_apply"] else quoted(change["new"], width)
+
+
+def _short(change: Document) -> str:
+    meant = _meant(change)
+    if meant and change["new"]:
+        return f"'{short_key(change['new'], 24)}'{meant}"
+    return f"{_new(change, 24)}{meant}"
+
+
+def _meant(change: Document) -> str:
+    name = name_of(change)
+    return f" ({printable(name)})" if name else ""
+
+
+def name_of(change: Document) -> str:
+    """What people call the record that a reference is written for; empty where nothing is known.
+
+    That is the reference on the side it comes from, where it is the shorter one: ``CAD`` for a
+    GUID, but no GUID for ``CAD``.
+    """
+    source, new = change["source"] or "", change["new"]
+    return source if breadth(source) < (breadth(new) if new else _NAME) else ""
 
 
 def _clashes(action: Document, screen: Screen) -> list[str]:

@@ -28,7 +28,7 @@ COUNTERS = {"inserted": 5, "modified": 3, "deleted": 0, "coupled": 2, "failed": 
 
 
 def field(name: str, old: str | None, new: str | None) -> Document:
-    told: dict[str, Any] = {"field": name, "from": name, "old": old, "new": new}
+    told: dict[str, Any] = {"field": name, "from": name, "old": old, "new": new, "source": None}
     return {**told, "known_after_apply": False, "drift": False}
 
 
@@ -74,6 +74,7 @@ def plan(mappings: dict[str, dict[str, int]]) -> Document:
         "version": 1,
         "project": HOSTILE,
         "environment": "",
+        "mode": "full",
         "created": "2026-11-26T12:00:00+00:00",
         "interrupted": 1,
         "changes": changes,

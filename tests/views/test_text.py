@@ -48,6 +48,11 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
     made.shop.put("Customer", "21", Name="👩‍👩‍👧 Søn & Ça", Phone=LONG)
     made.shop.put("Customer", "30", Name="Beta", Agent="XX")
     made.shop.put("Customer", "31", Name="\x1b[31mRed", Agent="XY")
+    # A reference that only its own system can read, and one that people can.
+    made.shop.put("Agent", "LT", Name="Lina")
+    made.desk.put("users", "0b216d7a-3e5d-86fd-a0ee-1f2e3d4c5b6a", fullname="Lina")
+    made.shop.put("Customer", "32", Name="Gamma", Agent="LT")
+    made.shop.put("Customer", "13", Agent="LT")
     made.shop.put("Customer", "40", Name="Pair", Phone="4")
     made.desk.put("accounts", "g4", name="pair", credit=Decimal(7))
     made.desk.put("accounts", "g5", name="From the desk", ownerid="u1")
@@ -104,6 +109,25 @@ def test_nothing_to_do_is_one_line(document: Document) -> None:
     resting = [{**m, "counts": {}, "actions": []} for m in document["mappings"]]
     idle = {**document, "mappings": resting, "changes": 0, "failures": 0}
     assert text.plan(idle, PLAIN) == "No changes."
+
+
+WHOLE = {"way": "whole", "rows": 20, "deletions": None}
+DELTA = {"way": "delta", "rows": 3, "deletions": None}
+SINCE = {"way": "since", "rows": 1, "deletions": "2026-03-01T08:00:00+00:00"}
+
+
+def test_an_incremental_plan_says_so_though_nothing_is_drawn(
+    document: Document, request: pytest.FixtureRequest
+) -> None:
+    drawn = []
+    for ways in ((WHOLE, DELTA), (SINCE, DELTA), (WHOLE, WHOLE), (SINCE,)):
+        mappings = [
+            {**told, "counts": {}, "actions": [], "reading": {"shop": way}}
+            for told, way in zip(document["mappings"], ways, strict=False)
+        ]
+        idle = {**document, "mode": "incremental", "mappings": mappings}
+        drawn.append(text.plan({**idle, "changes": 0, "failures": 0}, PLAIN))
+    golden("plan-incremental.txt", "\n---\n".join([*drawn, ""]), request)
 
 
 def test_what_a_plan_is_about(document: Document) -> None:

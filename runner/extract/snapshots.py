@@ -12,7 +12,7 @@ from runner.compile.incremental import Way
 from runner.events import PhaseDone, RowsRead
 from runner.extract import chosen, refresh
 from runner.extract.canonical import canonical, readable
-from runner.extract.pages import append, batch, pull
+from runner.extract.pages import append, empty, pull
 from runner.extract.refresh import Taken
 from runner.model import Side
 
@@ -80,36 +80,46 @@ async def _of_system(
     with connection.cursor() as cursor:
         for mapping in mappings:
             for side in (side for side in Side if mapping.rule.entity(side).system == system):
-                began, raw = monotonic(), mapping.tables.raw(side)
-                entity = mapping.rule.entity(side).entity
+                began, entity = monotonic(), mapping.rule.entity(side).entity
                 told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                if manner is not None and refresh.keeps(mapping, side, manner):
-                    taken[mapping.name, side] = await refresh.bring_up(
-                        mapping, side, connector, cursor, manner, tell
-                    )
-                    tell(_read(told, taken[mapping.name, side].rows, began))
-                    continue
-                reading = mapping.reading(side)
-                columns = reading.columns
-                keys = by_key.get((mapping.name, side))
-                if keys is not None:
-                    rows = await chosen.pull(connector, reading, keys, cursor, raw)
-                    tell(replace(told, rows=rows, done=True))
-                else:
-                    rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
-                    await _missing(mapping, side, connector, cursor, raw)
-                if keys is None and reading.query.filter:
-                    total = await connector.count(entity)
-                    cursor.execute(
-                        "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
-                    )
                 with readable(system, entity):
-                    canonical(cursor, mapping, side, raw, mapping.tables.snapshot(side))
-                cursor.execute(f"DROP TABLE {raw}")
-                taken[mapping.name, side] = Taken(
-                    way=Way.WHOLE, rows=rows, relation=mapping.tables.snapshot(side)
-                )
-                tell(_read(told, rows, began))
+                    if manner is not None and refresh.keeps(mapping, side, manner):
+                        found = await refresh.bring_up(
+                            mapping, side, connector, cursor, manner, tell
+                        )
+                    else:
+                        keys = by_key.get((mapping.name, side))
+                        found = await _whole(mapping, side, connector, cursor, keys, tell, told)
+                taken[mapping.name, side] = found
+                tell(_read(told, found.rows, began))
+
+
+async def _whole(
+    mapping: CompiledMapping,
+    side: Side,
+    connector: Connector,
+    cursor: duckdb.DuckDBPyConnection,
+    keys: tuple[str, ...] | None,
+    tell: Tell,
+    told: RowsRead,
+) -> Taken:
+    """Make a snapshot of one side: of the records with these keys, or of all there are."""
+    raw, reading = mapping.tables.raw(side), mapping.reading(side)
+    if keys is not None:
+        rows = await chosen.pull(connector, reading, keys, cursor, raw)
+        tell(replace(told, rows=rows, done=True))
+    else:
+        rows = await pull(connector, reading.query, reading.columns, cursor, raw, tell, told)
+        await _missing(mapping, side, connector, cursor, raw)
+        if reading.query.filter:
+            total = await connector.count(told.entity)
+            cursor.execute(
+                "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
+            )
+    snapshot = mapping.tables.snapshot(side)
+    canonical(cursor, mapping, side, raw, snapshot)
+    cursor.execute(f"DROP TABLE {raw}")
+    return Taken(way=Way.WHOLE, rows=rows, relation=snapshot)
 
 
 def _read(told: RowsRead, rows: int, began: float) -> PhaseDone:
@@ -131,13 +141,13 @@ async def by_keys(
 ) -> None:
     """Read records of one side by their keys into its snapshot; more may come."""
     raw, reading = mapping.tables.raw(side), mapping.reading(side)
-    connection.register("incoming", batch([], reading.columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {raw} AS SELECT * FROM incoming")
-    if keys:
-        whole = len(keys) > _MOST_BY_KEY
-        query = replace(reading.query, filter="", keys=() if whole else tuple(keys))
-        await append(connector, query, reading.columns, connection, raw)
-    canonical(connection, mapping, side, raw, mapping.tables.snapshot(side), looks=False)
+    empty(connection, raw, reading.columns)
+    with readable(mapping.rule.entity(side).system, mapping.rule.entity(side).entity):
+        if keys:
+            whole = len(keys) > _MOST_BY_KEY
+            query = replace(reading.query, filter="", keys=() if whole else tuple(keys))
+            await append(connector, query, reading.columns, connection, raw)
+        canonical(connection, mapping, side, raw, mapping.tables.snapshot(side), looks=False)
     connection.execute(f"DROP TABLE {raw}")
 
 
@@ -155,9 +165,9 @@ async def _look_into(
         merged[sought.table] = replace(sought, columns=columns, query=query)
     for sought in merged.values():
         connector, columns = connectors[sought.system], dict(sought.columns)
-        connection.register("incoming", batch([], columns))
-        connection.execute("CREATE OR REPLACE TABLE looked AS SELECT * FROM incoming")
-        await append(connector, sought.query, columns, connection, "looked")
+        empty(connection, "looked", columns)
+        with readable(sought.system, sought.query.entity):
+            await append(connector, sought.query, columns, connection, "looked")
         connection.execute(sought.statement("looked"))
         connection.execute("DROP TABLE looked")
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import venv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runner.state import SETTINGS
-from tests.bench import apply, pages, plan, plot, start
+from tests.bench import apply, installed, pages, plan, plot, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PEERS = ("diffsync", "polars", "duckdb")
 MOST_FOR_PEERS = {"diffsync": 100_000, "dictionaries": 1_000_000, "polars": 1_000_000}
 
 
@@ -64,12 +61,19 @@ def of_plan(sizes: list[int], repeat: int, *, peers: bool) -> Iterator[Row]:
 
 
 def of_read(sizes: list[int]) -> Iterator[Row]:
-    """Read pages into DuckDB, in seconds of CPU, against the bare decoding of the same bytes."""
+    """Read pages, in seconds of CPU, against the bare decoding of the same bytes."""
+    names = {
+        "columns": "pages to columns",
+        "into DuckDB": "pages into DuckDB",
+        "snapshot": "pages to snapshot",
+        "over HTTP": "HTTP into DuckDB",
+    }
     for size in sizes:
         found = {row["work"]: row for row in pages.table(size)}
         bare = found["decode"]["seconds"]
-        yield _row("read into DuckDB", size, found["read"], "bare decode", bare, "2")
-        yield _row("decode into columns", size, found["columns"], "bare decode", bare)
+        for work, name in names.items():
+            limit = "2" if work == "into DuckDB" else ""
+            yield _row(name, size, found[work], "orjson", bare, limit)
 
 
 def of_apply(size: int, repeat: int) -> Iterator[Row]:
@@ -107,7 +111,7 @@ def _row(
 
 def _peers(size: int) -> Iterator[dict[str, Any]]:
     """Measure others on the very rows that ours were measured on, each in a fresh process."""
-    python, script = _installed(), Path(__file__).with_name("peers.py")
+    python, script = installed.python(), Path(__file__).with_name("peers.py")
     with TemporaryDirectory() as name:
         folder = Path(name)
         plan.prepare(folder, size)
@@ -121,17 +125,6 @@ def _peers(size: int) -> Iterator[dict[str, Any]]:
             told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             # What a peer itself prints comes first.
             yield {**json.loads(told.splitlines()[-1]), "peer": peer}
-
-
-def _installed() -> Path:
-    """Return the Python that has the peers, installed the first time."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = caches / "sync-run-bench" / "peers"
-    python = home / "bin" / "python"
-    if not python.exists():
-        venv.create(home, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS], check=True)
-    return python
 
 
 def main() -> None:

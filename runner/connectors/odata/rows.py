@@ -20,10 +20,17 @@ from runner.wire import Page, Type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from runner.connectors.odata.columnar import Columnar
+
     Value = str | int | bool | None
 
 Document = TypeVar("Document")
 
+LARGE = 64 << 10
+"""Bytes from which on it pays to read a page as columns at once."""
+
+_LONGEST = 400
+"""Digits before or after the point; a double has 325 at the most."""
 _NULL = msgspec.Raw(b"null")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _PLAIN_LINES = re.compile(r"(?:(?:-?[0-9]+(?:\.[0-9]+)?|null)(?:\n(?!\Z)|\Z))+").fullmatch
@@ -129,6 +136,7 @@ class Decoder:
         )
         self._row: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
         self._rows: msgspec.json.Decoder[Any] = msgspec.json.Decoder(rows)
+        self._at_once: Columnar | None = None
 
     def page(self, content: bytes) -> tuple[Page, str | None]:
         """Read a collection, and the link to what follows it.
@@ -137,11 +145,21 @@ class Decoder:
             UnreadableError: it is not what the entity's type says.
 
         """
+        if len(content) >= LARGE and (found := self._all_at_once(content)) is not None:
+            return found
         document = decoded(content, self._rows)
-        if bytes(document.error):
+        if bytes(document.error) not in (b"", b"null"):
             broken = fault_of(200, b'{"error":' + bytes(document.error) + b"}", flat)
             raise UnreadableError(f"it broke off: {broken.message}", garbled=True)
         return self._columnar(document.value), document.link
+
+    def _all_at_once(self, content: bytes) -> tuple[Page, str | None] | None:
+        # Imported where it is needed: not every command reads large pages.
+        from runner.connectors.odata.columnar import Columnar  # noqa: PLC0415
+
+        if self._at_once is None:
+            self._at_once = Columnar(self._key, self._columns)
+        return None if self._checks else self._at_once.page(content)
 
     def changes(self, content: bytes) -> tuple[Page, tuple[str, ...], str | None, str | None]:
         """Read what changed: records, ids of those that are gone, the next link, the last one.
@@ -305,6 +323,7 @@ def _digits(raw: msgspec.Raw) -> str | None:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite():
+    # Written out, a number of a few letters would be as long as its exponent says.
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST:
         raise UnreadableError(f"a number was expected, not {text[:40]}")
     return format(number, "f") if "e" in text.lower() else text

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 TEXTS, DECIMALS, PAGE = 15, 5, 5_000
 NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
-MEMORY = "SYNC_RUN_BENCH_MEMORY"
 _KINDS = {name: Type.TEXT if name.startswith("t") else Type.DECIMAL for name in NAMES}
 _READ = {"id": Type.TEXT, **_KINDS}
 _PROPERTIES = "".join(
@@ -163,18 +162,13 @@ def _taken_in(size: int, connection: duckdb.DuckDBPyConnection) -> int:
             made += time.process_time() - begun
             yield decoder.page(content)[0]
 
-    _limit(connection)
+    plan.limit(connection)
     begun = time.process_time()
     pages.empty(connection, "raw", _READ)
     found = asyncio.run(pages.gather(coming(), _READ, connection, "raw"))
     pages.keep_last(connection, "raw")
     _told["seconds"] = time.process_time() - begun - made
     return found
-
-
-def _limit(connection: duckdb.DuckDBPyConnection) -> None:
-    if memory := os.environ.get(MEMORY):
-        connection.execute(f"SET memory_limit = '{memory}'")
 
 
 def read(size: int, url: str) -> int:
@@ -187,7 +181,7 @@ def read(size: int, url: str) -> int:
         query = WireQuery(entity="rows", fields=tuple(_READ))
         told = RowsRead(mapping="bench", system="bench", entity="rows", rows=0)
         with run_file() as run:
-            _limit(run.connection)
+            plan.limit(run.connection)
             rows = await pages.pull(
                 connector, query, _READ, run.connection, "raw", lambda _: None, told
             )
@@ -255,7 +249,7 @@ def main() -> None:
     parser.add_argument("--memory", default="")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    os.environ[MEMORY] = options.memory
+    os.environ[plan.MEMORY] = options.memory
     rows = [row for size in options.sizes for row in table(size)]
     if options.json:
         json.dump(rows, sys.stdout, indent=2)

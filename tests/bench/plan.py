@@ -1,11 +1,12 @@
 """How fast a plan is made: from both sides' pages, and from snapshots to the action table.
 
-    python -m tests.bench.plan [--sizes 10000 100000 1000000] [--json]
+    python -m tests.bench.plan [--sizes 10000 100000 1000000] [--memory 512MB] [--json]
 
 The comparison is the DuckDB three-way join that a good engineer would write by hand: left, right,
 base and couplings joined, a bit mask of changed fields per side (`peer`). Both start from the same
-tables in a file; each measurement runs in a process of its own, whose peak memory is told. Data:
-20 fields (15 text, 5 decimal), 1 % changed on the left, 0.1 % on both sides, 0.1 % new on each.
+snapshots in memory and the same state in a file; each measurement runs in a process of its own,
+whose peak memory is told, and what DuckDB put on disk. Data: 20 fields (15 text, 5 decimal), 1 %
+changed on the left, 0.1 % on both sides, 0.1 % new on each. ``--memory`` limits what DuckDB holds.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
-import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -36,17 +38,20 @@ from runner.model import (
     Selection,
     Side,
 )
-from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, RunFile, make
+from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, make, run_file
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from runner.plan import RunFile
 
 TEXTS, DECIMALS = 15, 5
 NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
 PAGE = 5_000
+MEMORY = "SYNC_RUN_BENCH_MEMORY"
 
 
 def entity(name: str) -> EntityType:
@@ -156,21 +161,49 @@ def couple(folder: Path, mapping: CompiledMapping) -> None:
         state.execute("DETACH source")
 
 
-def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
-    run_file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+def _snapshots(taken: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
+    taken.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
     for side in Side:
         source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
         made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
-        run_file.execute(made.sql)
-    run_file.execute("DETACH source; CHECKPOINT")
+        taken.execute(made.sql)
+    taken.execute("DETACH source; CHECKPOINT")
+
+
+@contextmanager
+def _taken(folder: Path) -> Iterator[RunFile]:
+    """A run that has read both sides, and attached the state."""
+    with run_file() as run:
+        limit(run.connection)
+        file = str(folder / "snapshots.duckdb")
+        run.connection.execute(f"ATTACH {dialect.text(file)} AS taken (READ_ONLY)")
+        for side in Side:
+            table = dialect.name(f"records.{side.value}")
+            run.connection.execute(f"CREATE TABLE {table} AS FROM taken.{table}")
+        run.connection.execute("DETACH taken")
+        Store(folder / "state.duckdb").attach(run.connection)
+        yield run
+        _told["spilled_mb"] = _spilled(run.connection)
+
+
+def limit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB hold no more in memory than ``--memory`` says."""
+    if memory := os.environ.get(MEMORY):
+        connection.execute(f"SET memory_limit = '{memory}'")
+
+
+def _spilled(connection: duckdb.DuckDBPyConnection) -> float:
+    """MB that lie on disk because they do not fit into memory."""
+    [(size,)] = connection.execute("SELECT sum(size) FROM duckdb_temporary_files()").fetchall()
+    return (size or 0) / 1e6
 
 
 def ours_from_pages(folder: Path, size: int) -> int:
     """Read both sides, make them canonical, decide: what ``sync-run plan`` does."""
     fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
     opened = project(folder)
-    with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(RUN_SETTINGS)
+    with held(opened.state, "bench") as store, run_file() as file:
+        limit(file.connection)
         session = run.Session(
             project=opened,
             connectors=fakes,
@@ -178,24 +211,19 @@ def ours_from_pages(folder: Path, size: int) -> int:
             store=store,
             tell=lambda _: None,
         )
-        made = asyncio.run(
-            run.make_plan(
-                session, RunFile(folder / "run.duckdb", file), Selection(mappings=("records",))
-            )
-        )
+        made = asyncio.run(run.make_plan(session, file, Selection(mappings=("records",))))
+        _told["spilled_mb"] = _spilled(file.connection)
         return made.count(*_kinds())
 
 
 def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
     """From snapshot tables to the action table."""
     mapping = compiled(folder)
-    with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(RUN_SETTINGS)
-        Store(folder / "state.duckdb").attach(file)
-        file.execute(COUNTED_DDL)
+    with _taken(folder) as file:
+        file.connection.execute(COUNTED_DDL)
         started = time.perf_counter()
         made = make(
-            RunFile(folder / "run.duckdb", file),
+            file,
             (mapping,),
             Selection(mappings=("records",)),
             origin=Origin(
@@ -217,11 +245,9 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         )
         for side in ("left", "right")
     }
-    with duckdb.connect(str(folder / "run.duckdb")) as file:
-        # Nothing of its file is synced to disk either.
-        file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
+    with _taken(folder) as file:
         started = time.perf_counter()
-        file.execute(
+        file.connection.execute(
             f"""CREATE TABLE changes AS SELECT * FROM (
             SELECT coalesce(c.left_key, l."#key") AS left_key,
                 coalesce(c.right_key, r."#key") AS right_key, c.left_key IS NOT NULL AS coupled,
@@ -233,7 +259,7 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
             WHERE NOT coupled OR left_changed <> 0 OR right_changed <> 0"""
         )
         _told["seconds"] = time.perf_counter() - started
-        [(found,)] = file.execute("SELECT count(*) FROM changes").fetchall()
+        [(found,)] = file.connection.execute("SELECT count(*) FROM changes").fetchall()
         return int(found)
 
 
@@ -252,17 +278,14 @@ def _kinds() -> tuple[Any, ...]:
 def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
     started = time.perf_counter()
     found = _WORKS[name](folder, size)
-    seconds = _told.get("seconds", time.perf_counter() - started)
+    whole = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send({"work": name, "size": size, "seconds": seconds, "peak_mb": peak, "rows": found})
+    told = {"work": name, "size": size, "seconds": whole, "peak_mb": peak, "rows": found}
+    pipe.send({**told, **_told})
 
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
-    """Measure one work in a fresh process, on a fresh copy of the run file."""
-    for left in folder.glob("run.duckdb*"):
-        left.unlink()
-    if name != "pages to plan":
-        shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
+    """Measure one work in a fresh process."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe()
     process = context.Process(target=_measured, args=(name, folder, size, send))
@@ -291,17 +314,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--memory", default="")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    os.environ[MEMORY] = options.memory
     rows = [row for size in options.sizes for row in table(size, options.repeat)]
     if options.json:
         json.dump(rows, sys.stdout, indent=2)
         return
-    print(f"{'work':<24}{'records':>10}{'seconds':>10}{'ratio':>8}{'peak MB':>9}{'rows':>9}")
+    print(
+        f"{'work':<24}{'records':>10}{'seconds':>10}{'ratio':>8}{'peak MB':>9}{'on disk':>9}"
+        f"{'rows':>9}"
+    )
     for row in rows:
         print(
             f"{row['work']:<24}{row['size']:>10,}{row['seconds']:>10.2f}{row['ratio']:>8.2f}"
-            f"{row['peak_mb']:>9.0f}{row['rows']:>9,}"
+            f"{row['peak_mb']:>9.0f}{row['spilled_mb']:>9.0f}{row['rows']:>9,}"
         )
 
 

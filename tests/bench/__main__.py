@@ -117,9 +117,10 @@ def _peers(size: int) -> Iterator[dict[str, Any]]:
         plan.prepare(folder, size)
         with duckdb.connect(str(folder / "source.duckdb"), read_only=True) as source:
             source.execute(SETTINGS)
-            for table in ("left", "right", "base"):
-                target = folder / f"{table}.parquet"
-                source.execute(f"""COPY "{table}" TO '{target}'""")
+            numbers = ", ".join(f"CAST(d{k} AS DOUBLE) AS d{k}" for k in range(plan.DECIMALS))
+            source.execute(
+                f"""COPY (SELECT * REPLACE ({numbers}) FROM base) TO '{folder / "base.parquet"}'"""
+            )
         for peer in (peer for peer, most in MOST_FOR_PEERS.items() if size <= most):
             command = [str(python), str(script), peer, name]
             told = subprocess.run(command, check=True, capture_output=True, text=True).stdout

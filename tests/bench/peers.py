@@ -2,8 +2,9 @@
 
     python peers.py WORK FOLDER
 
-``FOLDER`` holds ``left``, ``right`` and ``base`` as Parquet, 20 columns and ``id``. Prints JSON:
-the seconds of loading what is in memory into the peer, of finding the differences, and how many.
+``FOLDER`` holds ``left`` and ``right`` as pages of JSON, and ``base`` as Parquet, 20 columns and
+``id``. Prints JSON: the seconds of loading them into the peer (decoded by orjson, but for polars,
+which reads JSON itself), of finding the differences, and how many.
 """
 
 from __future__ import annotations
@@ -12,33 +13,34 @@ import json
 import resource
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import orjson  # type: ignore[import-not-found]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Told = dict[str, float]
 
 
-def rows(folder: Path, name: str) -> list[tuple[Any, ...]]:
-    return duckdb.execute(f"SELECT * FROM '{folder / name}.parquet'").fetchall()
-
-
-def columns(folder: Path) -> list[str]:
-    told = duckdb.execute(f"DESCRIBE FROM '{folder / 'left'}.parquet'").fetchall()
-    return [name for name, *_ in told if name != "id"]
+def pages(folder: Path, name: str) -> Iterator[list[dict[str, Any]]]:
+    for path in sorted((folder / name).iterdir()):
+        yield orjson.loads(path.read_bytes())["value"]
 
 
 def diffsync(folder: Path) -> Told:
     """The two sides alone: it knows no base."""
     import diffsync as peer  # type: ignore[import-not-found]  # noqa: PLC0415 - only here
 
-    names = columns(folder)
+    names = [name for name in next(pages(folder, "left"))[0] if name not in ("@odata.etag", "id")]
     record = type(
         "Record",
         (peer.DiffSyncModel,),
         {
-            "__annotations__": {"id": str, **dict.fromkeys(names, str | None)},
+            "__annotations__": {"id": str, **dict.fromkeys(names, str | float | None)},
             "_modelname": "record",
             "_identifiers": ("id",),
             "_attributes": tuple(names),
@@ -46,13 +48,14 @@ def diffsync(folder: Path) -> Told:
         },
     )
     side = type("Side", (peer.Adapter,), {"record": record, "top_level": ["record"]})
-    given = {name: rows(folder, name) for name in ("left", "right")}
     started = time.perf_counter()
     sides = {}
-    for name, found in given.items():
+    for name in ("left", "right"):
         sides[name] = side()
-        for row in found:
-            sides[name].add(record(**dict(zip(("id", *names), row, strict=True))))
+        for page in pages(folder, name):
+            for row in page:
+                del row["@odata.etag"]
+                sides[name].add(record(**row))
     loaded = time.perf_counter()
     changes = len(sides["left"].diff_to(sides["right"]))
     return {"load": loaded - started, "diff": time.perf_counter() - loaded, "found": changes}
@@ -60,9 +63,13 @@ def diffsync(folder: Path) -> Told:
 
 def dictionaries(folder: Path) -> Told:
     """Three-way, by plain Python dictionaries of tuples."""
-    given = {name: rows(folder, name) for name in ("left", "right", "base")}
+    held = duckdb.execute(f"SELECT * FROM '{folder / 'base'}.parquet'").fetchall()
     started = time.perf_counter()
-    left, right, base = ({row[0]: row[1:] for row in found} for found in given.values())
+    left, right = (
+        {row["id"]: tuple(row.values())[2:] for page in pages(folder, name) for row in page}
+        for name in ("left", "right")
+    )
+    base = {row[0]: row[1:] for row in held}
     loaded = time.perf_counter()
     changes = []
     for key in left.keys() | right.keys() | base.keys():
@@ -82,8 +89,14 @@ def polars(folder: Path) -> Told:
     import polars as pl  # type: ignore[import-not-found]  # noqa: PLC0415 - only here
 
     started = time.perf_counter()
-    tables = ("left", "right", "base")
-    left, right, base = (pl.read_parquet(folder / f"{name}.parquet") for name in tables)
+    left, right = (
+        pl.concat(
+            pl.read_json(BytesIO(path.read_bytes()[len(b'{"value":') : -1])).drop("@odata.etag")
+            for path in sorted((folder / name).iterdir())
+        )
+        for name in ("left", "right")
+    )
+    base = pl.read_parquet(folder / "base.parquet")
     loaded = time.perf_counter()
     names = [name for name in left.columns if name != "id"]
     joined = base.join(left, on="id", how="full", suffix="_l", coalesce=True)

@@ -2,11 +2,13 @@
 
     python -m tests.bench.plan [--sizes 10000 100000 1000000] [--memory 512MB] [--json]
 
-The comparison is the DuckDB three-way join that a good engineer would write by hand: left, right,
-base and couplings joined, a bit mask of changed fields per side (`peer`). Both start from the same
-snapshots in memory and the same state in a file; each measurement runs in a process of its own,
-whose peak memory is told, and what DuckDB put on disk. Data: 20 fields (15 text, 5 decimal), 1 %
-changed on the left, 0.1 % on both sides, 0.1 % new on each. ``--memory`` limits what DuckDB holds.
+`pages to plan` begins with the JSON that two OData services would send, `snapshots to plan` with
+what was made of it. The comparison is the DuckDB three-way join that a good engineer would write by
+hand: left, right, base and couplings joined, a bit mask of changed fields per side (`peer`), from
+the same snapshots in memory and the same state in a file. Each measurement runs in a process of its
+own, whose peak memory is told, and how much DuckDB put on disk. Data: 20 fields (15 text, 5
+decimal), 1 % changed on the left, 0.1 % on both sides, 0.1 % new on each. ``--memory`` limits what
+DuckDB holds in memory.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
+from runner.connectors.odata.rows import Column, Decoder
 from runner.model import (
     Direction,
     Entity,
@@ -44,7 +47,7 @@ from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from runner.plan import RunFile
 
@@ -80,23 +83,36 @@ def project(folder: Path) -> Project:
     )
 
 
-class Generated(Fake):
-    """A system of so many records, made as they are asked for: nothing of it is measured."""
+class Stored(Fake):
+    """A system whose answers lie on disk, as JSON: all of reading is measured but the network."""
 
-    def __init__(self, name: str, size: int, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         super().__init__({name: entity(name)}, client_keys=True)
-        self._name, self._size, self._folder = name, size, folder
+        self._folder = folder / name
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
-        with duckdb.connect(str(self._folder / "source.duckdb"), read_only=True) as source:
-            rows = source.execute(f'SELECT * FROM "{self._name}"')
-            while columns := _columns(rows.fetchmany(PAGE)):
-                keys = columns["id"]
-                yield Page(keys=keys, etags=keys, columns={n: columns[n] for n in query.fields})
+        kinds = entity(query.entity).fields
+        made = {n: Column(name=n, property=n, type=kinds[n].type, select=n) for n in ("id", *NAMES)}
+        decoder = Decoder(made["id"], [made[name] for name in query.fields])
+        for path in sorted(self._folder.iterdir()):
+            # As the client of a service does it.
+            page, _ = await asyncio.to_thread(decoder.page, path.read_bytes())
+            yield page
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return dict(zip(["id", *NAMES], (list(c) for c in zip(*rows, strict=True)), strict=False))
+def write_pages(folder: Path, source: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Write the rows of a table as pages of an OData service."""
+    (folder / name).mkdir()
+    numbers = ", ".join(f"CAST(d{k} AS DECIMAL(28,2)) AS d{k}" for k in range(DECIMALS))
+    [(size,)] = source.execute(f'SELECT count(*) FROM "{name}"').fetchall()
+    for n, start in enumerate(range(0, size, PAGE)):
+        path = folder / name / f"{n:06}.json"
+        source.execute(
+            f"""COPY (SELECT id AS "@odata.etag", * REPLACE ({numbers}) FROM "{name}"
+            WHERE rowid BETWEEN {start} AND {start + PAGE - 1})
+            TO {dialect.text(str(path))} (FORMAT json, ARRAY true)"""
+        )
+        path.write_bytes(b'{"value":' + path.read_bytes() + b"}")
 
 
 def compiled(folder: Path) -> CompiledMapping:
@@ -133,6 +149,8 @@ def prepare(folder: Path, size: int) -> None:
                 CASE WHEN hash(id) % 1000 = 0 THEN t1 || '?' ELSE t1 END AS t1) FROM base
             UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
         )
+        for side in Side:
+            write_pages(folder, source, side.value)
     mapping = compiled(folder)
     couple(folder, mapping)
     with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
@@ -198,9 +216,9 @@ def _spilled(connection: duckdb.DuckDBPyConnection) -> float:
     return (size or 0) / 1e6
 
 
-def ours_from_pages(folder: Path, size: int) -> int:
+def ours_from_pages(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
     """Read both sides, make them canonical, decide: what ``sync-run plan`` does."""
-    fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
+    fakes = {"a": Stored("left", folder), "b": Stored("right", folder)}
     opened = project(folder)
     with held(opened.state, "bench") as store, run_file() as file:
         limit(file.connection)

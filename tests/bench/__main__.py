@@ -59,8 +59,10 @@ def of_plan(sizes: list[int], repeat: int, *, peers: bool) -> Iterator[Row]:
     for size in sizes:
         found = {row["work"]: row for row in plan.table(size, repeat)}
         mine, hand = found["snapshots to plan"], found["three-way join by hand"]
-        whole = found["pages to plan"]
         yield _row("snapshots to plan", size, mine, "join by hand", hand, "1.2")
+        if size > plan.MOST_FROM_PAGES:
+            continue
+        whole = found["pages to plan"]
         yield _row("pages to plan", size, whole, "join by hand", hand)
         for told in _peers(size) if peers else ():
             peer = str(told["peer"])

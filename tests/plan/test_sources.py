@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.model import Text
+from runner.plan import Kind
 from tests.fakes import HERE
 from tests.world import AGENTS, CUSTOMERS, TO_RIGHT, World, field, world
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from runner.wire import Page, WireQuery
+
+CUSTOMERS_ALONE = replace(CUSTOMERS, fields=tuple(f for f in CUSTOMERS.fields if not f.lookups))
 CREDITS = replace(
     CUSTOMERS,
     name="credits",
@@ -45,3 +51,24 @@ def test_it_is_read_once_with_the_fields_of_all(tmp_path: Path) -> None:
     # What is filtered is other rows.
     assert len(customers) == 2
     assert {"No", "Name", "Phone", "Agent", "Credit"} == set(customers[0])
+
+
+def test_both_systems_are_read_at_the_same_time(tmp_path: Path) -> None:
+    made = world(tmp_path, CUSTOMERS_ALONE)
+    both = asyncio.Barrier(2)
+    for system in (made.shop, made.desk):
+        answer = system.pages
+
+        async def meeting(
+            query: WireQuery, answer: Callable[[WireQuery], AsyncIterator[Page]] = answer
+        ) -> AsyncIterator[Page]:
+            # Nobody would ever come where the other system is read only afterwards.
+            async with asyncio.timeout(60):
+                await both.wait()
+            async for page in answer(query):
+                yield page
+
+        system.pages = meeting  # type: ignore[method-assign]
+    made.shop.put("Customer", "1", Name="One")
+    made.desk.put("accounts", "00000000-0000-4000-8000-000000000001", name="One")
+    assert made.plan("customers").actions(Kind.COUPLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
+from runner.errors import SPECIAL
 from runner.wire import Type
 
 _TYPES = {
@@ -30,6 +31,14 @@ def name(*parts: str) -> str:
 def text(value: str) -> str:
     """Write a text literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def shell_word(sql: str) -> str:
+    """SQL of a text as one word of a command, as ``errors.shell_word`` writes it."""
+    return f"""CASE WHEN regexp_full_match({sql}, '[A-Za-z0-9_@%+=:,./-]+') THEN {sql}
+        WHEN contains({sql}, '''') AND NOT regexp_matches({sql}, {text(SPECIAL.pattern)})
+            THEN '"' || {sql} || '"'
+        ELSE '''' || replace({sql}, '''', '''"''"''') || '''' END"""
 
 
 def literal(value: str | float | Decimal | date | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
@@ -57,6 +59,24 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the known word that is spelled most alike, else nothing."""
     found = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def shell_word(text: str) -> str:
+    """Write a text as one word of a command that people paste into a shell.
+
+    Keys of several fields hold single quotes: they come in double quotes, as far as no shell reads
+    anything into those. ``dialect.shell_word`` is the same in SQL.
+
+    >>> print(shell_word("No='10',Type='All Customers'"))
+    "No='10',Type='All Customers'"
+    """
+    if "'" in text and not SPECIAL.search(text):
+        return f'"{text}"'
+    return shlex.quote(text)
+
+
+SPECIAL = re.compile(r'["$`\\!]')
+"""What shells read something into, within double quotes."""
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -34,6 +34,15 @@ class Type(StrEnum):
     """The key of a record of another entity."""
 
 
+_LARGEST = 10**18
+"""Canonical decimals are DECIMAL(28,10): 18 digits before the point, 10 behind it."""
+
+
+def can_be_held(number: float) -> bool:
+    """Whether a number can be the value of a field; infinity, and what is no number, cannot."""
+    return -_LARGEST < number < _LARGEST
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldType:
     """One field as its system describes it.

@@ -144,13 +144,13 @@ async def _held(
     found: dict[str, tuple[Page, dict[str, str | None]]] = {}
     for page in pages:
         [row] = connection.execute(
-            f"""SELECT "#key", {texts} FROM held
+            f"""SELECT "#key", {texts} FROM temp.held
             WHERE "#key" = (SELECT {mapping.canonical_key(side, "k")} FROM (SELECT ? AS k))""",
             [page.keys[0]],
         ).fetchall()
         values = dict(zip(reading.columns, row[1:], strict=True))
         found[page.keys[0]] = found[row[0]] = (page, values)
-    connection.execute("DROP TABLE held")
+    connection.execute("DROP TABLE temp.held")
     return found
 
 

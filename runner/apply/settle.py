@@ -101,6 +101,13 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
     Pairs of which one record is still to be found (``find``) are left to that, and what an earlier
     run of the same plan did already stays as it is.
     """
+    [(local,)] = connection.execute(
+        f"""SELECT count(*) FROM {REMAINING}
+        WHERE mapping = ? AND kind IN ('couple', 'uncouple', 'converge')""",
+        [mapping.name],
+    ).fetchall()
+    if not local:
+        return
     connection.execute("BEGIN")
     gone = connection.execute(
         f"SELECT left_key, right_key FROM {REMAINING} WHERE mapping = ? AND kind = 'uncouple'",
@@ -159,7 +166,7 @@ def _keep_after(
     connection.execute(
         f"""UPDATE state.main.journal SET "after" = CAST(to_json(MAP([{names}],
             CAST([{texts}] AS VARCHAR[]))) AS VARCHAR)
-        FROM "returned {side.value}" r
+        FROM temp."returned {side.value}" r
         WHERE journal.run = ? AND journal.mapping = ? AND journal.side = ?
             AND list_contains(?, journal.action)
             AND {mapping.canonical_key(side, 'journal."key"')} = r."#key" """,
@@ -175,12 +182,15 @@ def records(
     *,
     target: str,
 ) -> None:
-    """Make records that came back canonical, by the very SQL that made the snapshot."""
+    """Make records that came back canonical, by the very SQL that made the snapshot.
+
+    ``target`` is a temporary table: what this connection works with is no part of the state.
+    """
     connection.register("incoming", batch(pages, mapping.reading(side).columns))
     connection.execute("CREATE OR REPLACE TEMP TABLE came AS SELECT * FROM incoming")
     connection.unregister("incoming")
-    connection.execute(f"DROP TABLE IF EXISTS {dialect.name(target)}")
-    canonical(connection, mapping, side, "came", dialect.name(target), looks=False)
+    connection.execute(f"DROP TABLE IF EXISTS temp.{dialect.name(target)}")
+    canonical(connection, mapping, side, "came", dialect.name(target), looks=False, temporary=True)
 
 
 def _fill_done(

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, say, words_for_errors
-from runner.cli.couplings import Offline, as_kept, clash_words, looked_for, missing, named
+from runner.cli.couplings import (
+    Offline,
+    as_kept,
+    clash_words,
+    known_keys,
+    looked_for,
+    missing,
+    named,
+)
 from runner.cli.helped import Name  # noqa: TC001 - typer reads it
 from runner.cli.progress import progress
 from runner.cli.select import choose
 from runner.cli.walk import Full, Json, the_project
-from runner.errors import ExitCode, Location, RunnerError
+from runner.errors import ExitCode, Location, RunnerError, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,15 +65,16 @@ def uncouple(
         project, mapping = _mapping(context, name)
         if bool(keys) is every:
             raise RunnerError("name the keys of records to uncouple, or all of them with --all")
+        known = known_keys(project, mapping.name, keys or [])
         with held(project.state, "uncouple") as store, store.opened() as state:
-            found = pairs.coupled(state, mapping.name, None if every else keys)
+            found = pairs.coupled(state, mapping.name, None if every else [*known.values()])
             if every and not _agreed(mapping, len(found), yes=yes):
                 say("Nothing was uncoupled.")
                 return
             if found:
                 pairs.uncouple(state, mapping.name, found)
-        known = {key for pair in found for key in pair}
-        for key in (key for key in keys or () if key not in known):
+        freed = {key for pair in found for key in pair}
+        for key in (key for key, kept in known.items() if kept not in freed):
             say(f"'{key}' is not coupled in mapping {mapping.name}")
         if every:
             typer.echo(f"Uncoupled {len(found)} of mapping {mapping.name}.")
@@ -153,7 +162,8 @@ def coupled_by_hand(
     with held(project.state, "couple") as store, store.opened() as state:
         done = pairs.couple(state, wanted, dry_run=dry_run)
     for clash in done.clashes:
-        free = f"`sync-run uncouple {mapping.name} {clash.held[0]}` sets it free"
+        held_by = shell_word(clash.held[0])
+        free = f"`sync-run uncouple {mapping.name} {held_by}` sets it free"
         raise RunnerError(clash_words(project, clash), hint=free)
     said = "Coupled already:" if done.there else "Would couple" if dry_run else "Coupled"
     return f"{said} {named(mapping, wanted[0].left_key, wanted[0].right_key)}."

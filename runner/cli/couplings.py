@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from runner.cli.console import words_for_errors
+from runner.cli.console import say, words_for_errors
 from runner.cli.select import choose
 from runner.cli.walk import Full, Json, the_project
-from runner.errors import ConfigError, Location, Problem, nearest
+from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,23 +129,37 @@ def imported(
     context: typer.Context,
     file: File,
     *,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table",
+            metavar="NUMBER=MAPPING",
+            help="FILE is an export of Microsoft's table 5331; this table's records are of that "
+            "mapping. Repeatable.",
+        ),
+    ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --table, of NAV 2018: an export of table 5151."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and couple nothing.")] = False,
     offline: Offline = False,
 ) -> None:
     r"""Couple all pairs of a file, or none if one of them cannot be.
 
-    Columns are mapping, left and right; left and right are keys, in the order of sync.yaml.
+    Columns are mapping, left and right; left and right are keys, in the order of sync.yaml. With
+    --table it is an export of the couplings of Microsoft's own integration.
 
     \b
     sync-run couplings import pairs.csv --dry-run
+    sync-run couplings import 5331.csv --table 18=customers --table 5050=contacts
+    sync-run couplings import 5331.csv --records 5151.csv --table 18=customers
     """
     with words_for_errors():
-        from runner.cli import pairs_file
         from runner.state import held, pairs
 
         project = the_project(context)
-        wanted, problems = pairs_file.read(file)
-        problems += _unknown(project, wanted, file.name)
+        wanted, problems = _read(project, file, tables or [], records)
         if problems:
             raise ConfigError(problems)
         if not offline:
@@ -165,6 +179,26 @@ def imported(
             raise ConfigError(problems)
         made = f"{done.made} would be coupled" if dry_run else f"Coupled {done.made}"
         typer.echo(f"{made}, {done.there} are coupled already.")
+
+
+def _read(
+    project: Project, file: Path, tables: Sequence[str], records: Path | None
+) -> tuple[tuple[Wanted, ...], list[Problem]]:
+    """Read the pairs of a file, in our form or in Microsoft's."""
+    from runner.cli import microsoft_file, pairs_file
+
+    if tables:
+        known = microsoft_file.tables_of(project, tables)
+        found = microsoft_file.read(project, file, known, records)
+        told = [f"{n:,} {why}" for why, n in sorted(found.left_out.items())]
+        if told:
+            say(f"Left out: {', '.join(told)}.")
+        return found.wanted, found.problems
+    if records:
+        raise RunnerError("--records goes with --table", hint="write --table 18=customers")
+    wanted, problems = pairs_file.read(file)
+    problems += _unknown(project, wanted, file.name)
+    return wanted, problems
 
 
 def labels_of(mapping: model.Mapping) -> tuple[str, ...]:
@@ -202,6 +236,42 @@ async def looked_for(project: Project, wanted: Sequence[Wanted]) -> Known:
                 keys = [_key(pair, side) for pair in wanted if pair.mapping == name]
                 known[name, side] = await there(connectors[end.system], end, keys)
     return known
+
+
+def known_keys(project: Project, name: str, typed: Sequence[str]) -> dict[str, str]:
+    """Return keys by how they were typed, as the state has them: coupled, failing, or set aside.
+
+    The systems are asked how they write keys (GUIDs in braces, codes in lower case) where one is
+    not there as it was typed; it stays like that where it is not there at all.
+    """
+    from runner.state import couplings, errors, readable
+
+    with readable(project.state) as state:
+
+        def known(key: str) -> bool:
+            return bool(couplings.find(state, name, key) or errors.find(state, name, key))
+
+        strange = [key for key in typed if not known(key)]
+        if not strange:
+            return {key: key for key in typed}
+        try:
+            spellings = asyncio.run(_spellings(project, name, strange))
+        except RunnerError as error:
+            say(f"note: keys are taken as they were typed: {error}")
+            spellings = ()
+        found = {key: kept for told in spellings for key, kept in told.items() if known(kept)}
+    return {key: found.get(key, key) for key in typed}
+
+
+async def _spellings(project: Project, name: str, typed: Sequence[str]) -> Sequence[dict[str, str]]:
+    """Return how couplings would keep keys, of each side."""
+    from runner.cli.wiring import connected
+    from runner.extract import spelled
+    from runner.model import Side
+
+    ends = [project.mapping(name).entity(side) for side in Side]
+    async with connected(project) as connectors:
+        return [await spelled(connectors[end.system], end, typed) for end in ends]
 
 
 def missing(

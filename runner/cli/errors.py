@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import colour, say, screen, words_for_errors
+from runner.cli.couplings import known_keys
 from runner.cli.select import choose, selected
 from runner.cli.walk import Full, Json, Metrics, the_project
-from runner.errors import RunnerError
+from runner.errors import RunnerError, shell_word
 
 if TYPE_CHECKING:
     from runner.model import Project
@@ -81,7 +82,8 @@ def retry(
 
         project = the_project(context)
         choose(project, [name] if name else [])
-        names = taken_up(project, name, keys or [])
+        keys = [*known_keys(project, name, keys).values()] if name and keys else []
+        names = taken_up(project, name, keys)
         if not names:
             typer.echo("No open errors.")
             return
@@ -94,7 +96,7 @@ def retry(
             command="retry",
             metrics=metrics,
         )
-        chosen = selected(project, names, records=keys or [])
+        chosen = selected(project, names, records=keys)
         raise typer.Exit(asyncio.run(walk.carried(project, chosen, options)))
 
 
@@ -109,9 +111,11 @@ def skip(context: typer.Context, name: Name, key: Key) -> None:
     with words_for_errors():
         project = the_project(context)
         choose(project, [name])
+        key = known_keys(project, name, [key])[key]
         if not set_aside(project, name, key):
             say(f"note: '{key}' is not coupled in {name}: it rests once a run meets it")
-        typer.echo(f"{name} {key} is set aside; `sync-run unskip {name} {key}` takes it up again.")
+        command = f"sync-run unskip {name} {shell_word(key)}"
+        typer.echo(f"{name} {key} is set aside; `{command}` takes it up again.")
 
 
 def set_aside(project: Project, name: str, key: str) -> bool:
@@ -137,6 +141,7 @@ def unskip(context: typer.Context, name: Name, key: Key) -> None:
     with words_for_errors():
         project = the_project(context)
         choose(project, [name])
+        key = known_keys(project, name, [key])[key]
         taken_up(project, name, [key])
         typer.echo(f"{name} {key} is taken up again by the next run.")
 
@@ -173,7 +178,7 @@ def of_error(project: Project, error: OpenError) -> dict[str, Any]:
     rules = {rule.name: rule for rule in project.mappings}
     rule = rules.get(error.mapping)
     failed = rule is not None and rule.sets_aside(error.kind, error.attempts)
-    key = error.left_key or error.right_key
+    key = shell_word(error.left_key or error.right_key or "")
     return told | {
         "skipped": error.by_hand or failed,
         "command": f"sync-run {'unskip' if error.by_hand else 'retry'} {error.mapping} {key}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -11,7 +12,7 @@ from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 from runner.state.pairs import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from runner.state.pairs import Pair
@@ -53,15 +54,26 @@ def read(path: Path) -> tuple[tuple[Wanted, ...], list[Problem]]:
         RunnerError: the file cannot be read, or its ending is none that is known.
 
     """
-    form = _form(path)
+    form, text = _form(path), text_of(path)
+    problems: list[Problem] = []
+    rows = of_csv(text, path.name, COLUMNS) if form == ".csv" else _of_json(text, path.name)
+    return tuple(_pairs(rows, path.name, problems)), problems
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds: UTF-8, or UTF-16 as spreadsheets write it.
+
+    Raises:
+        RunnerError: it cannot be read.
+
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        held = path.read_bytes()
+        wide = held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return held.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise RunnerError(f"{path} cannot be read: {what}") from error
-    problems: list[Problem] = []
-    rows = _of_csv if form == ".csv" else _of_json
-    return tuple(_pairs(rows(text, path.name), path.name, problems)), problems
 
 
 def _form(path: Path) -> str:
@@ -87,16 +99,27 @@ def _pairs(
                 problems.append(Problem(Location(file, line, 1), what))
 
 
-def _of_csv(text: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield rows by the names of their columns; what else there is does not matter."""
+def of_csv(
+    text: str, file: str, columns: Sequence[str], *, spelled: Callable[[str], str] = str.lower
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield lines and rows by the names of their columns; what else there is does not matter.
+
+    ``columns`` must be there, once the names in the first line are ``spelled`` as these are.
+
+    Raises:
+        ConfigError: it is no CSV, or lacks a column.
+
+    """
     first = text.partition("\n")[0]
-    delimiter = ";" if ";" in first and "," not in first else ","
+    delimiter = next((sign for sign in "\t;" if sign in first and "," not in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        names = [name.strip().lower() for name in next(reader, [])]
-        for name in COLUMNS:
+        names = [spelled(name.strip()) for name in next(reader, [])]
+        for name in columns:
             if name not in names:
-                hint = nearest(name, names) or f"the first line names {', '.join(COLUMNS)}"
+                hint = nearest(name, names) or f"the first line names {', '.join(columns)}"
+                if columns is COLUMNS and "crm id" in names:
+                    hint = "an export of Microsoft's table 5331 goes with --table 18=customers"
                 raise ConfigError([Problem(Location(file, 1, 1), f"no column '{name}'", hint)])
         for row in reader:
             if any(cell.strip() for cell in row):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.model import Project
+    from runner.views.document import Document
+
+_REFERENCE = re.compile(r" is not coupled \(mappings? (.+)\)$")
+"""A finding about a reference to a record without partner, and the mappings it could be of."""
 
 Records = Annotated[
     list[str] | None,
@@ -111,6 +116,19 @@ def with_dependencies(project: Project, names: Sequence[str]) -> tuple[str, ...]
     for mapping in reversed(project.mappings):
         wanted |= set(mapping.needs) if mapping.name in wanted else set()
     return tuple(mapping.name for mapping in project.mappings if mapping.name in wanted)
+
+
+def left_out(project: Project, selection: Selection, plan: Document) -> str:
+    """Say which mappings a plan lacks that its findings refer to; nothing, where it lacks none."""
+    reasons = (action["reason"] for told in plan["mappings"] for action in told["actions"])
+    found = (_REFERENCE.search(reason or "") for reason in reasons)
+    named = {name for one in found if one for name in re.split(", | or ", one[1])}
+    names = [m.name for m in project.mappings if m.name in named.difference(selection.mappings)]
+    if not names or selection.records:
+        return ""
+    return (
+        f"  hint: left out of this plan: {', '.join(names)}; --with-dependencies takes them along"
+    )
 
 
 def _condition(text: str) -> Condition | None:

@@ -14,7 +14,7 @@ import typer
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
 from runner.cli.progress import progress
-from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, selected
+from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, left_out, selected
 from runner.errors import ExitCode, GuardError, RunnerError
 
 if TYPE_CHECKING:
@@ -318,7 +318,9 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
             if options.markdown:
                 _summarize(made, options.markdown)
             if options.markdown != _STDOUT:
-                print_plan(made, options)
+                told = print_plan(made, options)
+                if said := left_out(project, chosen, told):
+                    say(said)
             if options.html:
                 write(project, made, options.html)
                 say(f"Written to {options.html}.")
@@ -328,12 +330,13 @@ async def _plan(project: Project, chosen: Selection, options: PlanOptions) -> Ex
     return ExitCode.CHANGES if options.detailed and changes else ExitCode.DONE
 
 
-def print_plan(made: Plan, options: PlanOptions) -> None:
-    """Print a plan in the form that is wanted."""
+def print_plan(made: Plan, options: PlanOptions) -> Document:
+    """Print a plan in the form that is wanted; return what it was drawn from."""
     from runner.views import document, text
 
     told = _document(made, options)
     typer.echo(document.encoded(told) if options.as_json else text.plan(told, options.screen))
+    return told
 
 
 def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
@@ -409,6 +412,8 @@ async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> E
         # Where nobody decides, what is about to be done is counted; what was found out is told.
         brief = not asked and not options.screen.full
         typer.echo(text.plan(planned, options.screen, findings_only=brief))
+        if said := left_out(session.project, made.header.selection, planned):
+            say(said)
     try:
         must_be_allowed(made.header.guards, options.allow)
     except GuardError:

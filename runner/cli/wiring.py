@@ -17,6 +17,7 @@ from runner import run, sandbox
 from runner.cli import secrets
 from runner.cli.console import say
 from runner.cli.listening import listening
+from runner.connectors.line import addresses
 from runner.connectors.line.http import Credentials
 from runner.connectors.line.pace import Pace
 from runner.connectors.line.secret import Secret
@@ -192,7 +193,11 @@ def _connector(project: Project, system: System) -> Introduced:
     if system.connector in ("duckdb", "files"):
         return _tables(project, system)
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None
-    url, credentials = _put_in(system.url), _credentials(project.root, system)
+    url = _put_in(system.url)
+    if not system.sandbox:
+        # What an environment variable puts in was not looked at with the configuration.
+        addresses.must_do(system.name, url, secret=False)
+    credentials = _credentials(project.root, system)
     if system.sandbox:
         app = sandbox_app(project, system)
 

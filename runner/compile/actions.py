@@ -22,7 +22,7 @@ from runner.compile.tables import (
     NO_FIELDS,
     Tables,
 )
-from runner.dialect import text
+from runner.dialect import shell_word, text
 from runner.model import RECORDS, DeleteConflict, Side
 
 if TYPE_CHECKING:
@@ -487,7 +487,7 @@ WHERE {deleted}"""
             label="NULL",
             fields=NO_FIELDS,
             reason=told,
-            hint=f"{hint} || {alive.value}_key || {text('`')}",
+            hint=f"{hint} || {shell_word(f'{alive.value}_key')} || {text('`')}",
         )
 
     def _lost(self, side: Side) -> str:

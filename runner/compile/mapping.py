@@ -88,7 +88,14 @@ class CompiledMapping:
         return f"{coupled} UNION {self.narrowing.given(side)}" if self.narrowing.keys else coupled
 
     def snapshot(
-        self, side: Side, *, source: str, target: str, computed: str = "", looks: bool = True
+        self,
+        side: Side,
+        *,
+        source: str,
+        target: str,
+        computed: str = "",
+        looks: bool = True,
+        temporary: bool = False,
     ) -> Statement:
         """Turn raw rows into canonical ones (see ``Reading.snapshot``)."""
         rule = self.rule.entity(side)
@@ -96,7 +103,7 @@ class CompiledMapping:
         return Statement(
             purpose=f"canonical {rule.entity} of {rule.system}",
             sql=self.readings[side].snapshot(
-                source, target, hashed, computed=computed, looks=looks
+                source, target, hashed, computed=computed, looks=looks, temporary=temporary
             ),
         )
 

@@ -16,7 +16,7 @@ from runner.compile.tables import (
     record,
     signature,
 )
-from runner.dialect import text
+from runner.dialect import shell_word, text
 from runner.model import LASTING, Side
 
 _CREATED = "CASE WHEN a.kind = 'create' THEN a.side END"
@@ -57,7 +57,7 @@ WITH failed AS MATERIALIZED (  -- few: only they are worth a signature
     WHERE a.mapping = {name} AND a.kind <> 'converge'
 )
 SELECT "id", head, left_key, right_key, reason, '`sync-run ' || command || ' ' || {name} || ' '
-    || coalesce("key", left_key, right_key) || '` takes it up again' AS hint
+    || {shell_word('coalesce("key", left_key, right_key)')} || '` takes it up again' AS hint
 FROM (SELECT r.*, {own} FROM resting r JOIN {ACTION} a ON a."id" = r."id"
     QUALIFY row_number() OVER (PARTITION BY r."id" ORDER BY r."key" NULLS LAST) = 1);
 DELETE FROM {ACTION} WHERE "id" IN (SELECT "id" FROM {table} WHERE "id" <> head);

@@ -64,17 +64,25 @@ class Reading:
         return f"SELECT {self.key(KEY)} AS {KEY}, {ETAG},\n        {columns}\n    FROM {source}"
 
     def snapshot(
-        self, source: str, target: str, hashed: str, *, computed: str = "", looks: bool = True
+        self,
+        source: str,
+        target: str,
+        hashed: str,
+        *,
+        computed: str = "",
+        looks: bool = True,
+        temporary: bool = False,
     ) -> str:
         """Create the snapshot: canonical values, made values, scope (the filter), and their hash.
 
         ``computed`` is the table of what ``row_wise`` asks for, by key; empty where it asks for
         nothing. ``hashed`` is SQL of the hash. ``looks``: other entities are there to look into.
+        ``temporary``: the table is gone with the connection.
         """
         columns = {**self.made, **{n: s if looks else "NULL" for n, s in self.found.items()}}
         made = "".join(f", {sql} AS {dialect.name(name)}" for name, sql in columns.items())
         join = f" JOIN {computed} USING ({KEY})" if computed else ""
-        return f"""CREATE TABLE {target} AS
+        return f"""CREATE {"TEMP " if temporary else ""}TABLE {target} AS
 SELECT *,
     coalesce({self._scope()}, FALSE) AS {IN_SCOPE},
     {self._label()} AS {LABEL},

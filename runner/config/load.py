@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,21 +90,30 @@ def _keep(document: Document) -> timedelta | None:
     return None if told == "forever" else timedelta(hours=int(told[:-1]) * _HOURS[told[-1]])
 
 
+_BESIDE = ("name", "root", "state", "environment", "jobs", "notes", "keep", "metrics")
+_PLACES = ("at", "seed")
+
+
 def digest(project: Project) -> str:
     """Return the SHA-256 of what a project means: places, comments and layout do not count.
 
     Nor does when it runs.
     """
-    meaning = asdict(project)
-    for key in ("name", "root", "state", "environment", "jobs", "notes", "keep", "metrics"):
-        del meaning[key]
-    told = json.dumps(_meaning(meaning), sort_keys=True, default=str)
+    meaning = {
+        each.name: _meaning(getattr(project, each.name))
+        for each in fields(project)
+        if each.name not in _BESIDE
+    }
+    told = json.dumps(meaning, sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _meaning(value: Any) -> Any:
+    if is_dataclass(value):
+        names = (each.name for each in fields(value) if each.name not in _PLACES)
+        return {name: _meaning(getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {str(k): _meaning(v) for k, v in value.items() if k not in ("at", "seed")}
+        return {str(k): _meaning(v) for k, v in value.items() if k not in _PLACES}
     if isinstance(value, list | tuple):
         return [_meaning(item) for item in value]
     if isinstance(value, frozenset):

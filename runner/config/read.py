@@ -12,6 +12,7 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from yaml.resolver import Resolver
 
 from runner.errors import Location, Problem
+from runner.wire import can_be_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ LARGEST = 1 << 20
 MOST_NODES = 10_000
 """Values of one file, aliases expanded: what a bomb of anchors exceeds."""
 
+_SHOWN = 40
 _SCALARS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
 Path = tuple[str | int, ...]
 """The way to a value: keys and positions from the top."""
@@ -167,10 +169,15 @@ class _Reader:
         if tag in {"str", "timestamp"}:
             return node.value
         try:
-            return yaml.SafeLoader("").construct_object(node)
+            found = yaml.SafeLoader("").construct_object(node)
         except (ValueError, OverflowError, yaml.YAMLError) as error:
             what = f"'{node.value}' cannot be read: {str(error).splitlines()[0]}"
             raise _Unreadable(Problem(_location(self.file, node), what)) from error
+        if isinstance(found, int | float) and not can_be_held(found):
+            what = f"{node.value[:_SHOWN]} is no number that a field could hold"
+            hint = "write it in quotes if it is a text"
+            raise _Unreadable(Problem(_location(self.file, node), what, hint))
+        return found
 
 
 def read_as_boolean(document: Document, content: bytes, path: Path) -> str:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _SEARCHES = frozenset({"contains", "starts_with", "ends_with"})
+# Texts that stand before and after all moments as `_moment` writes them.
+_BEFORE_ALL, _AFTER_ALL = "0000", ":"
 _NAMES = {"==": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
@@ -130,7 +132,10 @@ def _moment(value: Any) -> Any:
         except ValueError:
             return None
     if isinstance(value, datetime):
-        utc = value.astimezone(UTC) if value.tzinfo else value
+        try:
+            utc = value.astimezone(UTC) if value.tzinfo else value
+        except OverflowError:  # hours before the first or after the last that has a name
+            return _BEFORE_ALL if value.year == 1 else _AFTER_ALL
         return utc.replace(tzinfo=None).isoformat(timespec="microseconds")
     return f"{value.isoformat()}T00:00:00.000000" if isinstance(value, date) else value
 

@@ -10,10 +10,12 @@ from jmespath.exceptions import JMESPathError
 
 from runner.errors import nearest
 from runner.expression.functions import FUNCTIONS, arity, only_on_rows
+from runner.wire import can_be_held
 
 LONGEST = 4_000
 """Characters of an expression, and parts of a list that one of them is asked for by its place."""
 DEEPEST = 50
+_SHOWN = 24
 
 
 class ExpressionError(Exception):
@@ -173,7 +175,7 @@ def _node(tree: dict[str, Any], depth: int) -> Node:
         case "field":
             return Field(tree["value"])
         case "literal":
-            return Literal(tree["value"])
+            return Literal(_held(tree["value"]))
         case "comparator":
             return Comparison(_OPERATORS[tree["value"]], inner[0], inner[1])
         case "and_expression":
@@ -190,6 +192,19 @@ def _node(tree: dict[str, Any], depth: int) -> Node:
             return ListOf(tuple(inner))
         case other:
             raise ExpressionError(f"{other} cannot be used on a single record")
+
+
+def _held(value: Any) -> Any:
+    """Refuse numbers that no field could hold.
+
+    JSON as Python reads it also knows ``NaN``, ``Infinity``, and ``1e400``, which is that.
+    """
+    if isinstance(value, list):
+        return [_held(item) for item in value]
+    if isinstance(value, int | float) and not can_be_held(value):
+        told = repr(value) if len(repr(value)) < _SHOWN else f"{repr(value)[:_SHOWN]}…"
+        raise ExpressionError(f"{told} is no number that a field could hold")
+    return value
 
 
 def _position(told: int) -> int:

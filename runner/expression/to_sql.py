@@ -342,4 +342,10 @@ def _cased(value: _Value, upper: bool) -> str:  # noqa: FBT001 - a switch of one
 
 
 def _moment(value: _Value) -> _Value:
-    return _Value(f"try_cast({value.sql} AS TIMESTAMP)", "moment")
+    """Read a text as a moment; one without a zone is UTC, as connections are set to.
+
+    A cast to ``TIMESTAMP`` would leave the zone out of account.
+    """
+    if value.family == "moment":
+        return _Value(f"try_cast({value.sql} AS TIMESTAMP)", "moment")
+    return _Value(f"(try_cast({value.sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')", "moment")

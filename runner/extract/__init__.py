@@ -6,7 +6,7 @@ from runner.extract.mirror import attached as mirrored
 from runner.extract.pages import batch
 from runner.extract.refresh import Manner, Taken
 from runner.extract.snapshots import Takings, by_keys, take
-from runner.extract.there import there
+from runner.extract.there import spelled, there
 
 __all__ = [
     "Manner",
@@ -17,6 +17,7 @@ __all__ = [
     "by_keys",
     "canonical",
     "mirrored",
+    "spelled",
     "take",
     "there",
 ]

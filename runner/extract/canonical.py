@@ -49,6 +49,7 @@ def canonical(
     target: str,
     *,
     looks: bool = True,
+    temporary: bool = False,
 ) -> None:
     """Make the snapshot ``target`` from the raw rows of ``source`` (see ``Reading.snapshot``)."""
     reading = mapping.reading(side)
@@ -56,7 +57,9 @@ def canonical(
     if reading.row_wise:
         computed = f'"computed {side.value}"'
         _compute(connection, reading, source, computed)
-    made = mapping.snapshot(side, source=source, target=target, computed=computed, looks=looks)
+    made = mapping.snapshot(
+        side, source=source, target=target, computed=computed, looks=looks, temporary=temporary
+    )
     connection.execute(made.sql)
     if computed:
         connection.execute(f"DROP TABLE {computed}")

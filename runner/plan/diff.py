@@ -126,7 +126,7 @@ def _decide_one(
     present = Present(statuses=statuses, matched=bool(matched), remembered=remembered)
     for statement in mapping.deciding(present):
         _run(connection, statement)
-    gone = sum(statuses.get(status, 0) for status in ("deleted left", "deleted right", "gone"))
+    gone = _gone(connection, mapping)
     empty = tuple(side.value for side in Side if counted.coupled and not counted.read[side])
     reading = {side.value: one.told for side, one in taken.items()}
     found = _summary(connection, mapping, counted, resting)
@@ -205,6 +205,15 @@ def _coupled(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) ->
     [(pairs,)] = connection.execute(
         f"SELECT count(*) FROM {COUPLING} WHERE mapping = ? AND {mapping.narrowing.pair()}",
         [mapping.name],
+    ).fetchall()
+    return int(pairs)
+
+
+def _gone(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping) -> int:
+    """Count the pairs that a run is about and that lack a record; others were not even read."""
+    [(pairs,)] = connection.execute(
+        f"""SELECT count(*) FROM {mapping.tables.status}
+        WHERE status IN ('deleted left', 'deleted right', 'gone') AND {mapping.narrowing.pair()}"""
     ).fetchall()
     return int(pairs)
 

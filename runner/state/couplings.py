@@ -44,22 +44,22 @@ def ensure_base(
     ]
     fresh = [column for column in columns if kept.get(column.name) != column.fingerprint]
     connection.execute("BEGIN")
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {table} "
-        "(left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL)"
-    )
-    # A table is not altered while an index is on it.
-    connection.execute(f"DROP INDEX IF EXISTS state.base.{index}")
-    for name in stale:
-        connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
-    for column in fresh:
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(column.name)} {column.type}")
+    if _has_base(connection, mapping):
+        # A table is not altered while an index is on it.
+        connection.execute(f"DROP INDEX IF EXISTS state.base.{index}")
+        for name in stale:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {_name(name)}")
+        for column in fresh:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {_name(column.name)} {column.type}")
+    else:
+        told = (f", {_name(column.name)} {column.type}" for column in columns)
+        keys = "left_key VARCHAR NOT NULL, right_key VARCHAR NOT NULL"
+        connection.execute(f"CREATE TABLE {table} ({keys}{''.join(told)})")
     connection.execute("DELETE FROM state.main.base_column WHERE mapping = ?", [mapping])
-    for column in columns:
-        connection.execute(
-            "INSERT INTO state.main.base_column VALUES (?, ?, ?)",
-            [mapping, column.name, column.fingerprint],
-        )
+    connection.execute(
+        "INSERT INTO state.main.base_column SELECT ?, unnest(?), unnest(?)",
+        [mapping, [c.name for c in columns], [c.fingerprint for c in columns]],
+    )
     connection.execute(
         "UPDATE state.main.coupling SET left_hash = NULL, right_hash = NULL WHERE mapping = ?",
         [mapping],
@@ -116,8 +116,8 @@ def advance(
             ON w.left_key = d.planned_left AND w.right_key = d.planned_right
         LEFT JOIN {after} a ON a.left_key = d.planned_left AND a.right_key = d.planned_right
         LEFT JOIN {base} b ON b.left_key = d.left_key
-        LEFT JOIN "returned left" ret_left ON ret_left."#key" = d.left_key
-        LEFT JOIN "returned right" ret_right ON ret_right."#key" = d.right_key
+        LEFT JOIN temp."returned left" ret_left ON ret_left."#key" = d.left_key
+        LEFT JOIN temp."returned right" ret_right ON ret_right."#key" = d.right_key
         SEMI JOIN (SELECT left_key, right_key FROM state.main.coupling WHERE mapping = ?) c
             ON c.left_key = d.left_key AND c.right_key = d.right_key""",
         [mapping],
@@ -175,14 +175,19 @@ def uncouple(
     connection.unregister("gone")
 
 
+def _has_base(connection: duckdb.DuckDBPyConnection, mapping: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' AND schema_name = 'base' "
+            "AND table_name = ?",
+            [mapping],
+        ).fetchall()
+    )
+
+
 def _forget(connection: duckdb.DuckDBPyConnection, mapping: str, pairs: str) -> None:
-    known = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'state' AND schema_name = 'base' "
-        "AND table_name = ?",
-        [mapping],
-    ).fetchall()
     chosen = f"(left_key, right_key) IN (SELECT left_key, right_key FROM {pairs})"
-    if known:
+    if _has_base(connection, mapping):
         connection.execute(f"DELETE FROM state.base.{_name(mapping)} WHERE {chosen}")
     connection.execute(f"DELETE FROM state.main.coupling WHERE mapping = ? AND {chosen}", [mapping])
 

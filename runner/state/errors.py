@@ -47,14 +47,15 @@ class OpenError:
 def keep(connection: duckdb.DuckDBPyConnection, run: int, *, stopped: bool, lasting: bool) -> None:
     """Keep what a run found amiss, in one transaction; what it finds no more is closed.
 
-    Reads the temporary table ``failed`` that ``apply.findings`` fills (one row a finding or failed
-    write), and of the plan the tables ``action`` and ``cleared``. ``stopped``: the run did not come
-    to its end, and what it did not get to is not closed. ``lasting``: errors are opened and closed.
+    Reads what ``apply.findings`` made: the temporary table ``found``, one row a finding or failed
+    write, and ``failed``, those that are failures; and of the plan ``action`` and ``cleared``.
+    ``stopped``: the run did not come to its end, and what it did not get to is not closed.
+    ``lasting``: errors are opened and closed.
     """
     connection.execute("BEGIN")
     connection.execute(
         f"""INSERT INTO state.main.finding BY NAME
-        SELECT ? AS run, action, {_SHARED} FROM failed""",
+        SELECT ? AS run, action, {_SHARED} FROM found""",
         [run],
     )
     if lasting:

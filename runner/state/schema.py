@@ -78,6 +78,12 @@ MIGRATIONS: tuple[str, ...] = (
         mapping VARCHAR NOT NULL, "key" VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
         PRIMARY KEY (mapping, "key"));
     """,
+    # What earlier versions worked with, and left behind.
+    """
+    DROP TABLE IF EXISTS main."returned left";
+    DROP TABLE IF EXISTS main."returned right";
+    DROP TABLE IF EXISTS main.held;
+    """,
 )
 """One script a version; the version of a file is the number of scripts it has seen.
 

@@ -41,6 +41,8 @@ _COMMAND = re.compile(r"(.*?):? `(sync-run [^`]+)`$")
 _WHOLE = 1_000_000
 """Columns that every value fits in."""
 _VALUES = frozenset({"old", "new", "left_value", "right_value", "left_base", "right_base"})
+_NAME = 20
+"""Columns within which a reference tells people something, while its key is not known yet."""
 _INDENT, _DEEPER = " " * 6, " " * 10
 
 
@@ -193,7 +195,8 @@ def _at_once(head: str, fields: list[Document], screen: Screen) -> str:
     """Draw a new record on one line, with as many of its values as there is room for."""
     line = f"{head} "
     for n, change in enumerate(fields):
-        piece = f" {change['field']} {_new(change, 24)}{',' if n < len(fields) - 1 else ''}"
+        comma = "," if n < len(fields) - 1 else ""
+        piece = f" {change['field']} {_short(change)}{comma}"
         if breadth(line) + breadth(piece) + 2 > screen.width:
             return f"{line.rstrip()} …"
         line += piece
@@ -207,7 +210,7 @@ def _changes(action: Document, screen: Screen) -> list[str]:
     budget = _WHOLE if screen.full else min(half - 2, LONGEST)
     if action["action"] == "create":
         return [
-            f"{_DEEPER}{padded(change['field'], names)}  {_new(change, budget)}"
+            f"{_DEEPER}{padded(change['field'], names)}  {_new(change, budget)}{_meant(change)}"
             for change in fields
         ]
     olds = [quoted(change["old"], budget) for change in fields]
@@ -218,14 +221,37 @@ def _changes(action: Document, screen: Screen) -> list[str]:
         drift = screen.paint("  (edited there, overwritten)", "35") if change["drift"] else ""
         head = f"{_DEEPER}{padded(change['field'], names)}"
         if breadth(old) > half or breadth(new) > half:
-            lines += [f"{head}{drift}", f"{_DEEPER}  - {old}", f"{_DEEPER}  + {new}"]
+            meant = _meant(change)
+            lines += [f"{head}{drift}", f"{_DEEPER}  - {old}", f"{_DEEPER}  + {new}{meant}"]
         else:
-            lines.append(f"{head}  {padded(old, wide)} → {new}{drift}")
+            lines.append(f"{head}  {padded(old, wide)} → {new}{_meant(change)}{drift}")
     return lines
 
 
 def _new(change: Document, width: int) -> str:
     return "(known after apply)" if change["known_after_apply"] else quoted(change["new"], width)
+
+
+def _short(change: Document) -> str:
+    meant = _meant(change)
+    if meant and change["new"]:
+        return f"'{short_key(change['new'], 24)}'{meant}"
+    return f"{_new(change, 24)}{meant}"
+
+
+def _meant(change: Document) -> str:
+    name = name_of(change)
+    return f" ({printable(name)})" if name else ""
+
+
+def name_of(change: Document) -> str:
+    """What people call the record that a reference is written for; empty where nothing is known.
+
+    That is the reference on the side it comes from, where it is the shorter one: ``CAD`` for a
+    GUID, but no GUID for ``CAD``.
+    """
+    source, new = change["source"] or "", change["new"]
+    return source if breadth(source) < (breadth(new) if new else _NAME) else ""
 
 
 def _clashes(action: Document, screen: Screen) -> list[str]:

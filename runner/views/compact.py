@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runner.views.actions import SYMBOLS
+from runner.views.actions import SYMBOLS, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,8 @@ def compacted(mappings: list[Document], actions: Iterable[tuple[str, Document]])
     A row is mapping, kind, side written to (0: none, 1: left, 2: right), left key, right key,
     label, reason, hint, fields; mapping, kind, reason, hint and the names of fields are numbers of
     entries in lists (-1: none). A field of a write is name, old, new, flags (1: known after apply,
-    2: edited there); of a finding it is both names, both values, and what was last agreed on.
+    2: edited there), and what a reference is called where it comes from; of a finding it is both
+    names, both values, and what was last agreed on.
     """
     kinds = list(SYMBOLS)
     numbers = {mapping["mapping"]: n for n, mapping in enumerate(mappings)}
@@ -66,7 +67,7 @@ def compacted(mappings: list[Document], actions: Iterable[tuple[str, Document]])
 
 def _written(field: Document, number: Any) -> tuple[Any, ...]:
     flags = _PENDING * field["known_after_apply"] + _DRIFT * field["drift"]
-    return number(field["field"]), field["old"], field["new"], flags
+    return number(field["field"]), field["old"], field["new"], flags, name_of(field) or None
 
 
 def _found(field: Document, number: Any) -> tuple[Any, ...]:

@@ -158,7 +158,10 @@ def _action(action: Action, names: dict[str, str]) -> Document:
 
 
 def _field(change: FieldChange, side: str) -> Document:
-    """Describe a field: of an action what it writes, of a finding what both sides hold."""
+    """Describe a field: of an action what it writes, of a finding what both sides hold.
+
+    ``source`` is a reference as the side has it that it comes from: ``CAD`` for a GUID.
+    """
     values = {"left": _known(change.left_value), "right": _known(change.right_value)}
     if not side:
         return {
@@ -175,6 +178,7 @@ def _field(change: FieldChange, side: str) -> Document:
         "from": (change.right if side == "left" else change.left) or None,
         "old": values[side],
         "new": _known(change.new),
+        "source": values["left" if side == "right" else "right"] if change.lookup else None,
         "known_after_apply": bool(change.new and change.new.startswith(_PENDING)),
         "drift": change.drift,
     }

@@ -134,7 +134,9 @@ def record(document: Document, screen: Screen) -> str:
         how = " are the same as they were" if document["coupled"] else ""
         lines.append(f"  {plural(len(rest), 'other field')}{how} (--full shows them)")
     for entry in document["journal"]:
-        said = f"run {entry['run']}: {entry['action']} in {entry['system']}: {entry['outcome']}"
+        said = f"run {entry['run']}: {entry['action']}"
+        # Who was only coupled was written in neither system.
+        said += f" in {entry['system']}: {entry['outcome']}" if entry["system"] else ""
         message = f", {printable(entry['message'])}" if entry["message"] else ""
         lines += _hanging(f"  {said}{message}", screen, 4)
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from runner.views.actions import SYMBOLS
 from runner.views.drawing import Paint, columns, padded, plural, quoted
 from runner.views.text import COUNTERS
 
@@ -161,8 +162,8 @@ def _folded(
 
 
 def _finding(finding: Document, paint: Paint) -> list[str]:
-    symbol = "!" if finding["kind"] == "conflict" else "x"
-    lines = [f"  {paint(symbol, '31')} {_record(finding)}"]
+    symbol, code = SYMBOLS.get(finding["kind"], SYMBOLS["error"])
+    lines = [f"  {paint(symbol, code)} {_record(finding)}"]
     lines += [f"  {line}" for line in _about(finding)]
     if finding["hint"]:
         lines.append(f"      hint: {finding['hint']}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runner.plan import CHANGES, FINDINGS
 from runner.views.actions import ARROWS, action_lines, fact
 from runner.views.drawing import PLAIN, untied
-from runner.views.text import interrupted, sentence
+from runner.views.text import GUARDED, allowing, interrupted, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,9 +38,11 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     text = f"### sync-run plan: {_escaped(title)}\n\n{untied(sentence(document))}\n"
     if document["interrupted"]:
         text += f"\n{interrupted(document['interrupted'])}\n"
+    text, unsaid = _fitted(text, list(_guards(document["guards"])), longest - _ROOM)
     busy = [mapping for mapping in document["mappings"] if mapping["counts"]]
     rows = list(_table(busy))
     text, left = _fitted(text, rows, longest - _ROOM)
+    left += unsaid
     idle = len(document["mappings"]) - len(busy)
     if idle:
         text += f"\n{idle} {'mapping' if idle == 1 else 'mappings'} without changes.\n"
@@ -52,6 +54,16 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     if left:
         text += "\nMore did not fit; `sync-run plan --full` shows all.\n"
     return text
+
+
+def _guards(guards: Sequence[Document]) -> Iterator[str]:
+    """Say what apply would stop at, and how to lift it."""
+    if not guards:
+        return
+    command = f"```\nsync-run apply {allowing(guards)}\n```\n"
+    yield f"\n**Guards: {GUARDED}.** If it is meant:\n\n{command}\n"
+    for guard in guards:
+        yield f"- {_escaped(guard['guard'])}: {_escaped(guard['what'])}\n"
 
 
 def _table(mappings: Sequence[Document]) -> Iterator[str]:

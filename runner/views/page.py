@@ -12,7 +12,8 @@ from runner.views import charts
 from runner.views.actions import ARROWS, FINDINGS, SYMBOLS, in_order
 from runner.views.compact import compacted, in_script
 from runner.views.graph import svg
-from runner.views.text import sentence
+from runner.views.history import how
+from runner.views.text import GUARDED, allowing, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ def page(
     data = compacted(plan["mappings"], actions)
     amiss = any(key.split()[0] in FINDINGS for m in plan["mappings"] for key in m["counts"])
     parts = [
-        ("summary", "Summary", summary(plan)),
+        ("summary", "Summary", _guards(plan["guards"]) + summary(plan)),
         *([("amiss", "To look at", listed(open_=True))] if amiss else []),
         ("actions", "Actions", looked_for(plan) + listed()),
         ("graph", "Which mapping needs which", _graph(graph)),
@@ -97,6 +98,20 @@ def _moment(instant: str) -> str:
     """Write an instant of ISO 8601, in UTC, for people."""
     told = f"{instant[:10]} {instant[11:16]} UTC"
     return f'<time datetime="{escape(instant)}">{escape(told)}</time>'
+
+
+def _guards(found: Sequence[Document]) -> str:
+    """Say at which ceilings an apply of this plan stops, and how they are lifted."""
+    if not found:
+        return ""
+    items = "".join(
+        f"<li><strong>{escape(guard['guard'])}</strong>: {escape(guard['what'])}</li>"
+        for guard in found
+    )
+    return (
+        f'<div class="said error" role="note"><p>Guards: {GUARDED}.</p><ul>{items}</ul>'
+        f"<p>If it is meant: <code>sync-run apply {escape(allowing(found))}</code></p></div>"
+    )
 
 
 def summary(plan: Document) -> str:
@@ -193,7 +208,7 @@ def _runs(runs: Sequence[Document]) -> str:
 
 def runs_table(runs: Sequence[Document]) -> str:
     """Draw past runs, one a row."""
-    heads = ("run", "command", "began", "ended", *charts.SHOWN, "exit code")
+    heads = ("run", "command", "began", "ended", *charts.SHOWN, "exit code", "how it ended")
     numbers = {*charts.SHOWN, "run", "exit code"}
     head = "".join(
         f'<th scope="col"{" class=n" if name in numbers else ""}>{name}</th>' for name in heads
@@ -214,5 +229,11 @@ def _run(run: Document) -> str:
     return (
         f'<tr><th scope="row" class="n">{run["run"]}</th><td>{escape(run["command"])}</td>'
         f"<td>{escape(run['started'])}</td><td>{escape(run['ended'] or 'never')}</td>{counted}"
-        f'<td class="n">{code}</td></tr>'
+        f'<td class="n">{code}</td><td>{_how(run)}</td></tr>'
     )
+
+
+def _how(run: Document) -> str:
+    """Say how a run ended; what stopped it stands below that, as a guard's ceilings do."""
+    more = [line.strip() for line in (run["message"] or "").splitlines()[1:]]
+    return escape(how(run)) + "".join(f'<span class="ends">{escape(line)}</span>' for line in more)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.views.actions import ARROWS, FINDINGS, SYMBOLS, Screen, fact, groups, in_order
 from runner.views.drawing import breadth, columns, plural, printable, tied, wrapped
 from runner.views.selection import about
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Document = dict[str, Any]
 
+GUARDED = "apply stops before its first write"
+"""What follows where guards stand."""
 COUNTERS = (
     "inserted", "modified", "deleted", "unchanged", "coupled", "uncoupled", "skipped", "failed",
     "filtered",
@@ -233,9 +238,14 @@ def interrupted(n: int) -> str:
 
 def _guards(guards: list[Document], screen: Screen) -> str:
     """Say what apply would stop at, and how to lift it."""
-    lines = [f"{screen.paint('guards', '1')}  apply stops before its first write"]
+    lines = [f"{screen.paint('guards', '1')}  {GUARDED}"]
     for guard in guards:
         first, *rest = wrapped(f"{guard['guard']}: {guard['what']}", screen.width - 4)
         lines += [f"  {screen.paint('!', '31')} {first}", *(f"    {line}" for line in rest)]
-    options = " ".join(f"--allow {guard['guard']}" for guard in guards)
-    return "\n".join([*lines, "  hint: if it is meant", f"    {screen.command} apply {options}"])
+    command = f"{screen.command} apply {allowing(guards)}"
+    return "\n".join([*lines, "  hint: if it is meant", f"    {command}"])
+
+
+def allowing(guards: Sequence[Document]) -> str:
+    """Write the options of ``apply`` that lift guards."""
+    return " ".join(f"--allow {guard['guard']}" for guard in guards)

@@ -45,7 +45,7 @@ def of_trace(trace: Trace, mapping: Rule) -> Document:
             {
                 "run": entry.run,
                 "action": entry.kind,
-                "system": systems[Side(entry.side)],
+                "system": systems[Side(entry.side)] if entry.side else None,
                 "outcome": entry.outcome or "unknown",
                 "message": entry.message,
             }

@@ -13,9 +13,11 @@ import pytest
 
 from runner.errors import ExitCode, GuardError, SystemUnavailableError
 from runner.plan import Kind
+from runner.run import Extent
 from runner.state import errors, held, history, readable, runs
 from runner.wire import Drifted, Outcome, Rejected, Write, WriteKind
-from tests.world import AGENTS, CUSTOMERS, TO_RIGHT, World, field, world
+from tests.watched import Clock, Tells, Watched
+from tests.world import AGENTS, CUSTOMERS, TO_RIGHT, World, desk, field, shop, world
 
 if TYPE_CHECKING:
     from runner.state.errors import OpenError
@@ -359,3 +361,35 @@ def test_nothing_to_do_leaves_saved_plans_as_good_as_they_were(small: World) -> 
     small.apply()
     with held(small.project.state, "test") as store, store.opened() as state:
         assert runs.identity(state) == before
+
+
+@pytest.mark.parametrize("tells", Tells)
+@pytest.mark.parametrize("aside", ["by failing", "by hand"])
+def test_an_incremental_run_knows_who_is_skipped_and_who_was_taken_up(
+    tmp_path: Path, tells: Tells, aside: str
+) -> None:
+    clock = Clock()
+    made = World(
+        tmp_path,
+        Watched(shop().types, tells, clock),
+        Watched(desk().types, tells, clock, client_keys=True),
+        (PLAIN,),
+    )
+    made.extent = Extent(incremental=True, now=clock)
+    made.shop.put("Customer", "10", Name="Alpha", Phone="1")
+    made.apply()
+    clash(made)
+    for _ in range(2 if aside == "by failing" else 1):
+        assert seen(made.apply()) == FAILED
+    if aside == "by hand":
+        with held(made.project.state, "test") as store, store.opened() as state:
+            errors.skip(state, "customers", "10")
+    assert [seen(made.apply()) for _ in range(2)] == [SKIPPED, SKIPPED]
+    with held(made.project.state, "test") as store, store.opened() as state:
+        errors.take_up(state, "customers", "10")
+    # Nothing changed in either system: it is the person's word alone that brings it back.
+    assert made.plan().kinds() == [("customers", "conflict", None)]
+    assert seen(made.apply()) == FAILED
+    made.desk.put("accounts", key(made), phone="2")
+    assert seen(made.apply()) == (0, 0, ExitCode.DONE)
+    assert made.plan().kinds() == []

@@ -12,7 +12,7 @@ import pytest
 from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
 from runner.model import DeleteConflict, Drift, UpdateConflict
 from runner.plan import Kind
-from runner.state import couplings, held
+from runner.state import couplings, errors, held, history, readable
 from runner.wire import Drifted, EntityType, Outcome, Rejected, Type, Unknown, Unsent, WriteKind
 from tests.fakes import Fake, fields
 from tests.world import AGENTS, BOTH, CUSTOMERS, TO_LEFT, TO_RIGHT, World, field, mapping, world
@@ -239,8 +239,13 @@ def test_drift_of_a_one_way_target_may_be_reported_only(tmp_path: Path) -> None:
     made.shop.put("Customer", "10", Name="Alpha", Phone="1")
     made.apply()
     made.desk.put("accounts", account(made, "Alpha"), phone="9")
-    assert made.apply().kinds() == [("customers", "drift", None)]
+    told = made.apply()
+    assert told.kinds() == [("customers", "drift", None)]
     assert made.desk.rows["accounts"][account(made, "Alpha")]["phone"] == "9"
+    with readable(made.project.state) as state:
+        (finding,) = history.findings(state, 2)
+        assert errors.find(state) == ()
+    assert (finding.kind, finding.left_key, finding.field) == ("drift", "10", "Phone / phone")
 
 
 def test_a_mapping_turned_around_plans_the_opposite_direction(tmp_path: Path) -> None:
@@ -360,6 +365,19 @@ def test_one_runner_at_a_time(small: World) -> None:
         small.plan()
     assert "is held by process" in str(caught.value)
     assert "sync-run apply, since" in str(caught.value)
+
+
+def test_what_a_run_works_with_is_no_part_of_the_state(small: World, tmp_path: Path) -> None:
+    small.shop.put("Customer", "20", Name="Another")
+    small.apply()
+    tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+    found = []
+    for path in (small.project.state, tmp_path / "fresh.duckdb"):
+        with held(path, "apply") as store, store.opened():
+            pass
+        with duckdb.connect(str(path), read_only=True) as state:
+            found.append({name for (name,) in state.execute(tables).fetchall()})
+    assert found[0] == found[1]
 
 
 def test_a_changed_field_mapping_is_compared_anew(small: World) -> None:

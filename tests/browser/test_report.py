@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from runner.views.document import Document
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>"
+GUARD = f"customers.max_deletes: 30 coupled records are gone, or would be deleted {HOSTILE}"
 REMEDY = "sync-run uncouple items 40"
 COUNTERS = {"inserted": 5, "modified": 3, "deleted": 0, "coupled": 2, "failed": 1}
 
 
 def field(name: str, old: str | None, new: str | None) -> Document:
-    told: dict[str, Any] = {"field": name, "from": name, "old": old, "new": new}
+    told: dict[str, Any] = {"field": name, "from": name, "old": old, "new": new, "source": None}
     return {**told, "known_after_apply": False, "drift": False}
 
 
@@ -77,6 +78,7 @@ def plan(mappings: dict[str, dict[str, int]]) -> Document:
         "interrupted": 1,
         "changes": changes,
         "failures": 2,
+        "guards": [{"guard": "customers.max_deletes", "what": HOSTILE, "limit": "20%"}],
         "mappings": [
             {
                 "mapping": name,
@@ -117,7 +119,9 @@ def runs(n: int) -> list[Document]:
             "command": HOSTILE,
             "started": "2026-11-26 12:00:00",
             "ended": None,
-            "exit_code": 3,
+            "exit_code": 4,
+            "state": "ended",
+            "message": f"nothing was written, because of guards:\n  {GUARD}",
             "counters": COUNTERS,
         }
         for number in range(n, 0, -1)
@@ -157,6 +161,19 @@ def test_findings_stand_open_with_all_three_values_and_the_remedy(
     assert "hint: make both sides the same" in conflict.text
     assert HOSTILE in error.text
     assert texts(browser, "#amiss .hint code") == [REMEDY]
+
+
+def test_guards_stand_before_the_summary_and_with_the_runs_they_stopped(
+    browser: WebDriver, small: str
+) -> None:
+    browser.get(small)
+    guards = browser.find_element(By.CSS_SELECTOR, "#summary [role=note]")
+    assert "apply stops before its first write" in guards.text
+    assert texts(browser, "#summary [role=note] li") == [f"customers.max_deletes: {HOSTILE}"]
+    remedy = guards.find_element(By.TAG_NAME, "code").text
+    assert remedy == "sync-run apply --allow customers.max_deletes"
+    ended = browser.find_element(By.CSS_SELECTOR, "#runs tbody td:last-child").text
+    assert ended == f"refused: nothing was written, because of guards:\n{GUARD}"
 
 
 def test_search_and_filters_narrow_the_list(browser: WebDriver, small: str) -> None:

@@ -224,7 +224,7 @@ def test_nothing_that_a_whole_run_leaves_holds_a_secret(tmp_path: Path) -> None:
                 ("--log-format", "json", "--log-values", "apply", "--yes", *CHOSEN),
                 ("runs", "show", "1", "--full"),
                 ("errors",),
-                ("test",),
+                ("test", "salespeople"),
             ]
             for words in commands:
                 found = heard(client, *words)

@@ -162,8 +162,7 @@ def test_all_cases_that_are_shipped_pass(tmp_path: Path) -> None:
     made = quickstart(tmp_path)
     result = made.run("test")
     assert result.exit_code == ExitCode.DONE, result.stdout
-    for mapping in ("contacts", "currencies", "customers", "salespeople"):
-        assert f"{mapping} " in result.stdout
+    assert "All 155 cases passed." in result.stdout
 
 
 def test_so_do_those_of_the_warehouse(tmp_path: Path) -> None:

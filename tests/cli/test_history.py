@@ -130,6 +130,21 @@ def test_the_documents_have_their_keys(past: Quickstart) -> None:
     assert (error["attempts"], error["skipped"], error["by_hand"]) == (2, True, False)
 
 
+def test_drift_is_told_of_the_run_that_found_it(tmp_path: Path) -> None:
+    made = laid_out(tmp_path)
+    rule = "{shop: phone, desk: phone, direction: shop -> desk, drift: report}"
+    file = tmp_path / "mappings" / "customers.yaml"
+    file.write_text(file.read_text().replace("{shop: phone, desk: phone}", rule))
+    made.run("apply", "--yes")
+    accounts = tmp_path / "desk" / "accounts.csv"
+    accounts.write_text(accounts.read_text().replace("Jane Doe,1", "Jane Doe,2"))
+    assert made.run("apply", "--yes").exit_code == 0
+    drawn = made.run("runs", "show", "2").stdout
+    assert "Found amiss or not written in customers\n  ? shop 10 ↔ desk a" in drawn
+    assert "drift in phone / phone: the target was edited by hand" in drawn
+    assert made.run("errors").stdout == "No open errors.\n"
+
+
 def test_many_writes_are_folded(tmp_path: Path) -> None:
     made = laid_out(tmp_path)
     rows = "".join(f"{n},Name {n},\n" for n in range(100, 115))

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from runner.config.read import read
 from runner.errors import ExitCode
-from tests.cli.quickstart import quickstart
+from tests.cli.quickstart import Quickstart, quickstart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +98,31 @@ def test_the_schema_of_a_project_knows_the_systems_names(tmp_path: Path) -> None
     document = read(file.name, file.read_bytes())
     (error,) = validator.iter_errors(document.value)  # type: ignore[union-attr]
     assert list(error.absolute_path)[-1] == "crm"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://[x", "crm: its url is none: Invalid IPv6 URL"),
+        ("crm.example.com", "crm: its url does not begin with https:// and a host"),
+    ],
+)
+def test_an_address_from_the_environment_is_looked_at_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, told: str
+) -> None:
+    auth = "{tenant: t, client_id: c, secret: '${PLANTED}'}"
+    (tmp_path / "sync.yaml").write_text(
+        "systems:\n  shop: {connector: files, url: shop}\n"
+        f"  crm: {{connector: dataverse, url: '${{ADDRESS}}', auth: {auth}}}\n"
+    )
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "customers.yaml").write_text(
+        "mapping: customers\ndirection: both\nshop: {entity: customers, key: code}\n"
+        "crm: {entity: accounts, key: accountid}\nfields:\n  - {shop: name, crm: name}\n"
+    )
+    monkeypatch.setenv("ADDRESS", url)
+    monkeypatch.setenv("PLANTED", "secret")
+    result = Quickstart(tmp_path).run("plan")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert told in result.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from runner.connectors.line import failures
 from runner.connectors.line.http import Client, Request
+from runner.connectors.line.patience import Patience
 from runner.errors import SystemUnavailableError
 from runner.wire import Rejected, Unknown, Unsent, Written
 from tests.connectors.systems import (
@@ -409,6 +410,47 @@ def test_when_one_is_told_to_wait_all_wait() -> None:
         assert sum(at < 40 for at, _ in moments) <= 4
         assert [at for at, path in moments if path == "/1"] == [0, 40]
         assert time.at == 40
+        await client.close()
+
+    run(scenario())
+
+
+def test_a_server_that_says_at_once_is_asked_less_and_less_often() -> None:
+    async def scenario() -> None:
+        time, moments = Time(), []
+
+        async def answer(_: httpx.Request) -> httpx.Response:
+            moments.append(time.at)
+            return httpx.Response(429, headers={"Retry-After": "0"})
+
+        client = Client(
+            "crm", "http://crm.example/", None, workers=1, transport=lambda: Told(answer),
+            patience=Patience(total=60), clock=time.clock,
+        )  # fmt: skip
+        request = Request(method="GET", url="http://crm.example/1", headers={}, about="x")
+        with pytest.raises(SystemUnavailableError, match="did not answer within 60 seconds"):
+            await client.read(request, bytes)
+        assert moments[1] == pytest.approx(0.1)
+        assert 60 <= len(moments) < 70
+        await client.close()
+
+    run(scenario())
+
+
+def test_an_address_that_is_none_is_told_as_one_nobody_knows() -> None:
+    async def scenario() -> None:
+        async def answer(_: httpx.Request) -> httpx.Response:
+            headers = {"Location": "https://[x/", "Date": "Mon, 23 Nov 99999999999 12:00:00 GMT"}
+            return httpx.Response(301, headers=headers)
+
+        client = Client(
+            "crm", "http://crm.example/", None, workers=1, transport=lambda: Told(answer),
+            clock=Time().clock,
+        )  # fmt: skip
+        request = Request(method="GET", url="http://crm.example/1", headers={}, about="x")
+        with pytest.raises(SystemUnavailableError, match="it sends us to another path"):
+            await client.read(request, bytes)
+        assert client.ahead is None
         await client.close()
 
     run(scenario())

@@ -22,6 +22,8 @@ NOON = Clock(wall=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
         pytest.param({"retry-after": "²"}, None, id="no digit of ASCII"),
         pytest.param({"retry-after": "Mon, 23 Nov 2026 12:01:00 GMT"}, 60.0, id="a date"),
         pytest.param({"retry-after": "Mon, 23 Nov 2026 11:00:00 GMT"}, 0.0, id="a past date"),
+        pytest.param({"retry-after": "Mon, 23 Nov 9999999999999 12:01:00 GMT"}, None, id="no year"),
+        pytest.param({"retry-after": f"Mon, 23 Nov 2026 12:01 +{'9' * 20}"}, None, id="no zone"),
         pytest.param({"retry-after": "Mon, 23 Nov 2026 14:00:10 +0200"}, 10.0, id="a zone"),
         pytest.param(
             {

@@ -106,6 +106,7 @@ def test_killed_at_any_point_it_comes_to_the_same_end(
     wanted = kind.census(tmp_path)
     must_be_sound(kind, tmp_path)
     assert sum(map(len, wanted.values())) > 1, "records that are not there prove nothing"
+    print(f"{kind.name}: {len(camera.points)} points, {len(camera.images)} traces")  # noqa: T201
     long = request.config.getoption("--long")
     for point in camera.images if long else worst(list(camera.images)):
         resumed(kind, tmp_path, camera.images[point], point, wanted)

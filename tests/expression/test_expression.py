@@ -48,6 +48,7 @@ def column(name: str) -> tuple[str, Type]:
 
 def selected(sql: str, row: dict[str, Any]) -> Any:
     with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"CREATE TABLE t ({COLUMNS})")
         connection.execute(
             "INSERT INTO t VALUES ($name, $code, $n, $d, $on, $day, $at)",
@@ -87,6 +88,11 @@ def in_sql(text: str, row: dict[str, Any]) -> bool:
         ("contains(['A', 'B'], code)", {"code": "B"}, True),
         ("contains(`[1, 2]`, n)", {"n": 3}, False),
         ("day >= '2018-01-02'", {"day": "2018-01-03"}, True),
+        ("at > '2018-01-02T03:04:05-05:00'", {"at": datetime(2018, 1, 2, 8)}, False),
+        ("at > '2018-01-02T03:04:05-05:00'", {"at": datetime(2018, 1, 2, 9)}, True),
+        ("at == '2018-01-02T03:04:05+05:30'", {"at": datetime(2018, 1, 1, 21, 34, 5)}, True),
+        ("at > '0001-01-01T00:00:00+05:00'", {"at": datetime(1, 1, 1)}, True),
+        ("at < '9999-12-31T23:59:59-05:00'", {"at": datetime(9999, 12, 31, 23)}, True),
         ("day < '2018-01-02'", {"day": None}, False),
         ("length(name) > `2`", {"name": "abc"}, True),
         ("split(name, ' ')[0] == 'a'", {"name": "a b"}, True),
@@ -114,6 +120,10 @@ def test_fields_are_named_once_in_order() -> None:
         ("contains(a)", "contains() takes 2 arguments, not 1"),
         ("!" * 60 + "a", "the expression is nested deeper than 50 levels"),
         ("a" * 4001, "the expression is longer than 4000 characters"),
+        ("a == `1e400`", "inf is no number that a field could hold"),
+        ("contains(`[NaN]`, a)", "nan is no number that a field could hold"),
+        ("a || `1000000000000000000`", "1000000000000000000 is no number that a field could hold"),
+        (f"a < `-{'8' * 60}`", f"-{'8' * 23}… is no number that a field could hold"),
     ],
 )
 def test_what_is_no_filter(text: str, message: str) -> None:

@@ -15,6 +15,10 @@ import time
 import traceback
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WORTH_TELLING = 1.0
 """Seconds from which on an input is slow enough to be looked at."""
@@ -37,22 +41,17 @@ def _guided(name: str, seconds: int, seed: int) -> None:
     import atheris  # noqa: PLC0415 - it is not always here
 
     with atheris.instrument_imports(include=["runner", "jmespath", "yaml"]):
-        from tests.fuzz.seeds import seeds  # noqa: PLC0415
+        from tests.fuzz.seeds import CORPUS, seeds  # noqa: PLC0415
         from tests.fuzz.targets import TARGETS  # noqa: PLC0415
-    target = TARGETS[name]
-
-    def one(data: bytes) -> None:
-        try:
-            target(data)
-        except Exception:
-            print(f"found: {_kept(name, data)}")
-            raise
-
+    trial = _Trial(name, TARGETS[name])
     with tempfile.TemporaryDirectory() as folder:
         for n, data in enumerate(seeds(name)):
             (Path(folder) / str(n)).write_bytes(data)
+        # What hangs or takes all memory ends the process; libFuzzer then keeps it by itself.
+        (CORPUS / name).mkdir(parents=True, exist_ok=True)
         options = [f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=20", "-max_len=8192"]
-        atheris.Setup([sys.argv[0], *options, "-rss_limit_mb=2048", folder], one)
+        options += ["-rss_limit_mb=2048", f"-artifact_prefix={CORPUS / name}/"]
+        atheris.Setup([sys.argv[0], *options, folder], trial)
         atheris.Fuzz()
 
 
@@ -61,25 +60,39 @@ def _by_chance(name: str, seconds: int, seed: int) -> None:
     from tests.fuzz.spoiling import spoilt  # noqa: PLC0415
     from tests.fuzz.targets import TARGETS  # noqa: PLC0415
 
-    known, dice, found = seeds(name), random.Random(seed), set[str]()  # noqa: S311 - to be repeated
-    until, count, slowest = time.monotonic() + seconds, 0, 0.0
+    known, dice = seeds(name), random.Random(seed)  # noqa: S311 - to be repeated
+    trial, until = _Trial(name, TARGETS[name]), time.monotonic() + seconds
     while time.monotonic() < until:
-        data = spoilt(known, dice)
+        trial(spoilt(known, dice))
+    print(trial)
+
+
+class _Trial:
+    """Tries inputs; keeps one of each kind of failure, and what is slower than all before."""
+
+    def __init__(self, name: str, target: Callable[[bytes], None]) -> None:
+        self.name, self.target = name, target
+        self.count, self.slowest, self.found = 0, 0.0, set[str]()
+
+    def __call__(self, data: bytes) -> None:
         begun = time.process_time()
         try:
-            TARGETS[name](data)
+            self.target(data)
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             at = traceback.extract_tb(error.__traceback__)[-1]
             mark = f"{type(error).__name__} {at.filename}:{at.lineno}"
-            if mark not in found:
-                found.add(mark)
-                print(f"found: {_kept(name, data)}: {mark}: {str(error)[:200]}", flush=True)
+            if mark not in self.found:
+                self.found.add(mark)
+                kept = _kept(self.name, data)
+                print(f"found: {kept}: {mark}: {str(error)[:200]}", flush=True)
         spent = time.process_time() - begun
-        if spent > max(slowest, _WORTH_TELLING):
-            slowest = spent
-            print(f"slow: {spent:.1f} s: {_kept(name, data)}", flush=True)
-        count += 1
-    print(f"{name}: {count} inputs in {seconds} s, {len(found)} kinds of failure")
+        if spent > max(self.slowest, _WORTH_TELLING):
+            self.slowest = spent
+            print(f"slow: {spent:.1f} s: {_kept(self.name, data)}", flush=True)
+        self.count += 1
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count} inputs, {len(self.found)} kinds of failure"
 
 
 def _kept(name: str, data: bytes) -> Path:

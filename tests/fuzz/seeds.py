@@ -4,13 +4,17 @@ from __future__ import annotations
 
 # Seeds are texts.
 # ruff: noqa: E501
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet
+
 from runner.plan.file import VERSION
 from tests.apply import test_companions, test_language
-from tests.fuzz.targets import CUT
+from tests.fuzz.targets import CUT, METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,29 +54,16 @@ def _jmespath() -> Iterator[bytes]:
             "not_null(name, code, 'x')", "length(name) > `2`", "upper(name) == lower(code)",
             "sum([n, d])", "max_by(@, &n)", "!(!(!flag))", "`{}`", '`[1, "a", null]`', "n == '5'",
             "to_string(d)", "floor(d) == ceil(d)", "abs(n)", "((((name))))", "name[0]", "a.b", "'",
+            "at > '0001-01-01T00:00:00+05:00'", "at < '9999-12-31T23:59:59-05:00'", "!(at > day)",
         )
     )  # fmt: skip
 
 
 def _csdl() -> Iterator[bytes]:
-    head = '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">'
-    body = """<edmx:DataServices><Schema Namespace="N" Alias="S"
- xmlns="http://docs.oasis-open.org/odata/ns/edm">
-<EnumType Name="E" IsFlags="true"><Member Name="A" Value="1"/><Member Name="B"/></EnumType>
-<ComplexType Name="C"><Property Name="City" Type="Edm.String" MaxLength="30"/></ComplexType>
-<EntityType Name="B" Abstract="true"><Key><PropertyRef Name="Id"/></Key>
-<Property Name="Id" Type="Edm.Guid" Nullable="false"/></EntityType>
-<EntityType Name="T" BaseType="S.B"><Property Name="Amount" Type="Edm.Decimal" Scale="2"/>
-<Property Name="Kind" Type="S.E"/><Property Name="Where" Type="S.C"/>
-<NavigationProperty Name="Other" Type="S.T"><ReferentialConstraint Property="Id" ReferencedProperty="Id"/>
-</NavigationProperty><Annotation Term="Org.OData.Core.V1.Computed" Bool="true"/></EntityType>
-<EntityContainer Name="X"><EntitySet Name="Ts" EntityType="S.T">
-<NavigationPropertyBinding Path="Other" Target="Ts"/></EntitySet></EntityContainer>
-</Schema></edmx:DataServices></edmx:Edmx>"""
-    yield (head + body).encode()
-    yield (head + body).replace('BaseType="S.B"', 'BaseType="S.T"').encode()
+    yield METADATA
+    yield METADATA.replace(b'BaseType="S.B"', b'BaseType="S.T"')
     yield b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Edmx>&b;</Edmx>'
-    yield (head + "<a>" * 3_000).encode()
+    yield METADATA.partition(b"<edmx:Data")[0] + b"<a>" * 3_000
 
 
 def _odata() -> Iterator[bytes]:
@@ -105,6 +96,37 @@ def _batch() -> Iterator[bytes]:
     yield b'application/json\n{"responses": [{"id": "99999999999999999999", "status": 1}]}'
 
 
+def _answers() -> Iterator[bytes]:
+    row = b'{"@odata.etag": "W/1", "Id": "15ed8ea0-b4e0-59ad-9b39-2656ddc24634", "Amount": 1.50, '
+    row += b'"Kind": "A", "Where": {"City": "York"}}'
+    yield (
+        b'200\nETag: W/"1"\n\n{"value": [' + row + b'], "@odata.nextLink": "http://server/Ts?x=2"}'
+    )
+    yield b"201\nOData-EntityId: http://server/Ts(15ed8ea0-b4e0-59ad-9b39-2656ddc24634)\n\n" + row
+    yield b"204\nLocation: http://server/Ts('x')\n\n"
+    yield b"429\nRetry-After: 5\nDate: Thu, 26 Nov 2026 12:00:00 GMT\nx-ms-dop-hint: 4\n\n"
+    yield b"503\nRetry-After: Thu, 26 Nov 2026 12:00:05 GMT\n\n<html><title>Busy</title></html>"
+    yield b"301\nLocation: https://[elsewhere/\n\n"
+    yield b'400\n\n{"error": {"code": "0x1", "message": {"value": "no"}}}'
+    yield b'200\n\n{"value": [' + row + b'], "@odata.nextLink": "//[x"}'
+    yield b"200\nDate: Thu, 26 Nov 2026 12:00:00 +999999999999999999\n\n17"
+    yield b"429\nRetry-After: Thu, 26 Nov 99999999999999999999 12:00:00 GMT\n\n"
+    yield from (b"200\nContent-Type: " + data.replace(b"\n", b"\n\n", 1) for data in _batch())
+
+
+def _files() -> Iterator[bytes]:
+    yield b'.csv\ncode,name,"n"\n10,"O\'Brien, ""x""",1\n20,,2\n'
+    yield b".csv\n\xef\xbb\xbfcode;name\r\n10;\xc3\xb8\r\n"
+    yield b'.json\n[{"code": "10", "n": 1.50, "on": true, "at": null, "more": [1]}, {"code": "20"}]'
+    yield b'.ndjson\n{"code": "10", "n": 1e5}\n{"code": "20", "n": "x"}\n'
+    yield b".json\n" + b"[" * 5_000
+    yield b'.json\n[{"a": ' + b"[" * 5_000
+    rows = pa.table({"code": ["10", "20"], "n": [1, None], "at": [None, None]})
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(rows, buffer)
+    yield b".parquet\n" + buffer.getvalue()
+
+
 def _plan() -> Iterator[bytes]:
     summary = {
         "name": "m", "direction": "both", "left": "l", "right": "r", "left_entity": "L",
@@ -124,5 +146,5 @@ def _plan() -> Iterator[bytes]:
 
 _OWN = {
     "yaml": _yaml, "jmespath": _jmespath, "csdl": _csdl, "odata": _odata, "batch": _batch,
-    "plan": _plan,
+    "answers": _answers, "files": _files, "plan": _plan,
 }  # fmt: skip

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TOKENS = (
     b"null", b"-1", b"1e400", b"9" * 30, b"\xff\xfe", b"\x00", b"{}", b"[]", b'""', b"'", b"`", b"&",
     b"*", b"<", b"]]>", b"\r\n\r\n", b": ", b"- ", b"\t", b"\xf0\x9f\x98\x80", b"${X}", b"!!python/name:x",
-    b"true", b"NaN", b"0001-01-01", b"(" * 60, b"!" * 60, b"\xc2\x80", b"1_0", b"0x1f", b"-0", b".5",
+    b"true", b"NaN", b".inf", b"0001-01-01", b"(" * 60, b"!" * 60, b"\xc2\x80", b"1_0", b"0x1f", b"-0", b".5",
 )  # fmt: skip
 _LONGEST = 64 << 10
 

@@ -59,7 +59,7 @@ LITERALS = {
     "d": ["`0`", "`1.5`"],
     "flag": ["`true`", "`false`", "`null`"],
     "day": ["'2018-01-02'", "'2018-01-03'", "'tomorrow'"],
-    "moment": ["'2018-01-02T00:00:00Z'", "'2018-01-03'"],
+    "moment": ["'2018-01-02T00:00:00Z'", "'2018-01-03'", "'2018-01-01T19:00:00-05:00'"],
 }
 ROWS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()})
 

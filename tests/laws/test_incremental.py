@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from runner.errors import RunnerError
 from runner.model import DeleteConflict, Text, UpdateConflict
 from runner.run import FULL, Extent
-from runner.state import couplings, held
+from runner.state import couplings, errors, held
 from runner.wire import Rejected, Write
 from tests.fakes import HERE
 from tests.watched import Clock, Tells, Watched
@@ -42,6 +42,8 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([1, 200, 4_000, 90_000])),
     st.tuples(st.just("couple"), st.sampled_from(["10", "20"]), st.sampled_from(["g1", "g2"])),
     st.tuples(st.just("uncouple"), st.sampled_from(["10", "20", "g1"])),
+    st.tuples(st.just("skip"), st.sampled_from(["10", "20", "g1"])),
+    st.tuples(st.just("retry"), st.sampled_from(["", "10", "20", "g1"])),
     st.tuples(st.just("mapping"), st.integers(0, 3)),
     st.tuples(st.just("forget")),
     st.tuples(st.just("lose"), st.sampled_from(["mirror", "damage"])),
@@ -68,7 +70,8 @@ def variants() -> list[tuple[Mapping, ...]]:
     once = replace(CUSTOMERS, left=replace(CUSTOMERS.left, one_per="Phone"))
     prefer = tuple(replace(f, conflict=UpdateConflict.PREFER_LEFT) for f in CUSTOMERS.fields)
     other = replace(CUSTOMERS, fields=prefer[:3], deleted=DeleteConflict.RESTORE, match=())
-    return [(AGENTS, mapping) for mapping in (CUSTOMERS, filtered, once, other)]
+    failing_twice = (replace(m, attempts=2) for m in (CUSTOMERS, filtered, once, other))
+    return [(AGENTS, mapping) for mapping in failing_twice]
 
 
 def watched(folder: Path, left: Tells, right: Tells, ahead: timedelta) -> tuple[World, Clock]:
@@ -79,6 +82,7 @@ def watched(folder: Path, left: Tells, right: Tells, ahead: timedelta) -> tuple[
         Watched(desk().types, right, clock, ahead=-ahead, client_keys=True),
     )
     made.extent = Extent(incremental=True, now=clock)
+    made.mappings = variants()[0]
     made.shop.put("Agent", "JO", Name="Jo")
     made.desk.put("users", "u1", fullname="Jo")
     # Never deleted: a system that has nothing at all stops the run (see GuardError).
@@ -150,6 +154,8 @@ def take(made: World, clock: Clock, step: Step) -> None:
             clock.wait(timedelta(seconds=told[0]))
         case "couple" | "uncouple":
             _by_hand(made, *told)
+        case "skip" | "retry":
+            _set_aside(made, kind, *told)
         case "mapping":
             made.mappings = variants()[told[0]]
         case "forget" | "lose":
@@ -209,6 +215,14 @@ def _by_hand(made: World, left: str, right: str = "") -> None:
             couplings.uncouple(state, name, couplings.find(state, name, left))
         elif not any(couplings.find(state, name, key) for key in (left, right)):
             couplings.adopt(state, name, left, right, run=0)
+
+
+def _set_aside(made: World, kind: str, key: str) -> None:
+    with held(made.project.state, "test") as store, store.opened() as state:
+        if kind == "skip":
+            errors.skip(state, CUSTOMERS.name, key)
+        else:
+            errors.take_up(state, CUSTOMERS.name, key)
 
 
 def _apply(made: World, how: str) -> None:

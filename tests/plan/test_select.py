@@ -71,6 +71,16 @@ def test_a_plan_about_a_record_is_its_part_of_the_whole_plan(made: World) -> Non
         assert found["mappings"][0]["unchanged"] == (key in ("13", key_of(made)["Still"])), key
 
 
+def test_what_a_run_is_not_about_is_not_gone(made: World) -> None:
+    for n in range(50, 70):
+        made.shop.put("Customer", str(n), Name=f"Number {n}")
+    made.apply()
+    made.shop.put("Customer", "13", Phone="9")
+    told = made.plan("customers", records=("13",)).document
+    assert told["guards"] == []
+    assert [a["action"] for a in actions(told)] == ["update"]
+
+
 @pytest.mark.parametrize("name", ["shop", "desk"])
 def test_a_coupled_record_is_read_by_its_key_and_so_is_its_partner(made: World, name: str) -> None:
     pair = ("10", key_of(made)["Alpha"])

@@ -97,3 +97,17 @@ def test_a_state_of_the_first_version_is_brought_up_with_all_it_holds(tmp_path: 
         assert couplings.find(state, "customers", "10") == (("10", "g1"),)
     assert (run.exit_code, run.seconds, run.mode) == (3, 60, "full")
     assert run.counters == {"failed": 2}
+
+
+def test_what_earlier_versions_left_behind_is_taken_out(tmp_path: Path) -> None:
+    path = tmp_path / "state.duckdb"
+    with duckdb.connect(str(path)) as old:
+        for number, script in enumerate(MIGRATIONS[:4], start=1):
+            old.execute(script)
+            old.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", [str(number)])
+        old.execute('CREATE TABLE "returned left" AS SELECT 1 AS "#key"')
+    with held(path, "apply"):
+        pass
+    with duckdb.connect(str(path), read_only=True) as now:
+        left = now.execute("SELECT 1 FROM duckdb_tables() WHERE table_name LIKE 'returned%'")
+        assert left.fetchall() == []

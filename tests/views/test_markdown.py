@@ -57,6 +57,7 @@ def plan(*mappings: dict[str, Any]) -> dict[str, Any]:
         "changes": sum(sum(m["counts"].values()) for m in mappings),
         "failures": 0,
         "interrupted": 0,
+        "guards": [{"guard": "a.empty", "what": m["mapping"]} for m in mappings[:20]],
         "mappings": list(mappings),
     }
 
@@ -86,6 +87,15 @@ def test_it_is_never_too_long_and_its_values_stay_within_their_fences(
     assert opened == outside.count("</details>")
     assert not [line for line in outside if re.search(r"(?<!\\)[@`]", line.replace("`sync-run", ""))
                 and "`sync-run plan --full`" not in line]  # fmt: skip
+
+
+def test_guards_come_first() -> None:
+    told = markdown(plan(mapping("a", {"delete crm": 9}, "")))
+    head, _, rest = told.partition("| mapping |")
+    assert "apply stops before its first write" in head
+    assert "```\nsync-run apply --allow a.empty\n```\n" in head
+    assert "- a.empty: a\n" in head
+    assert rest
 
 
 def test_what_does_not_fit_is_said() -> None:

@@ -48,6 +48,11 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
     made.shop.put("Customer", "21", Name="👩‍👩‍👧 Søn & Ça", Phone=LONG)
     made.shop.put("Customer", "30", Name="Beta", Agent="XX")
     made.shop.put("Customer", "31", Name="\x1b[31mRed", Agent="XY")
+    # A reference that only its own system can read, and one that people can.
+    made.shop.put("Agent", "LT", Name="Lina")
+    made.desk.put("users", "0b216d7a-3e5d-86fd-a0ee-1f2e3d4c5b6a", fullname="Lina")
+    made.shop.put("Customer", "32", Name="Gamma", Agent="LT")
+    made.shop.put("Customer", "13", Agent="LT")
     made.shop.put("Customer", "40", Name="Pair", Phone="4")
     made.desk.put("accounts", "g4", name="pair", credit=Decimal(7))
     made.desk.put("accounts", "g5", name="From the desk", ownerid="u1")

@@ -66,6 +66,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     made = world(tmp_path_factory.mktemp("why"), AGENTS, STRICT)
     for n in range(10, 17):
         made.shop.put("Customer", str(n), Name=f"Name {n}", Phone="1", Credit=5)
+    made.shop.put("Customer", "17", Name="Coupled", Phone="1", Credit=5)
+    made.desk.put("accounts", "g17", name="Coupled", number="17", phone="1", credit=5)
     made.apply()
     keys = {row["number"]: key for key, row in made.desk.rows["accounts"].items()}
     made.shop.put("Customer", "11", Phone="2")
@@ -88,6 +90,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     made.desk.put("accounts", "g42", name="Twins")
     names = {
         "unchanged": "10",
+        "only coupled": "17",
         "updated": "11",
         "in conflict": "12",
         "out of the filter": "13",
@@ -115,6 +118,7 @@ def test_every_way_to_stand(told: dict[str, Document], request: pytest.FixtureRe
     ("name", "verdict"),
     [
         ("unchanged", "unchanged"),
+        ("only coupled", "unchanged"),
         ("updated", "update"),
         ("in conflict", "conflict"),
         ("out of the filter", "filtered"),

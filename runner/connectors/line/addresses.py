@@ -9,6 +9,14 @@ from runner.errors import SystemUnavailableError
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def host_of(url: str) -> str:
+    """Return the host that an address of a server's names; empty where it names none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
 def must_do(system: str, url: str, what: str = "url", *, secret: bool) -> None:
     """Refuse an address that is none, or that would lay a secret open.
 

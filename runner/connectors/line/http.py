@@ -12,11 +12,10 @@ import re
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
@@ -28,6 +27,7 @@ from runner.connectors.line.patience import (
     Patience,
     Standstill,
     backoff,
+    moment_of,
     retry_after,
 )
 from runner.connectors.line.places import Places
@@ -297,11 +297,8 @@ class Client:
 
     def _look_at_the_clock(self, told: str) -> None:
         """Note by how many seconds the system's clock is ahead; whole seconds are told."""
-        try:
-            there = parsedate_to_datetime(told)
-        except ValueError:
-            return
-        if there.tzinfo is not None:
+        there = moment_of(told)
+        if there is not None:
             self.ahead = (there - self.clock.wall()).total_seconds()
 
     def _made(
@@ -388,7 +385,7 @@ class Client:
             case HTTPStatus.BAD_REQUEST if "$filter=" in request.url:
                 hint = "if it cannot filter by this, `read: all` on that side of the mapping helps"
             case _ if _elsewhere(reply):
-                there = urlsplit(reply.headers.get("location", "")).netloc
+                there = addresses.host_of(reply.headers.get("location", ""))
                 what += f": it sends us to {there or 'another path'}"
                 hint = "put the address that it really has into `url:` of the system"
         fault = reply.fault
@@ -427,8 +424,9 @@ class _Tries:
         """
         client = self._client
         asked = retry_after(reply.headers, client.clock) if reply else None
-        # Even no wait uses up time, or a server that says "at once" would be asked forever.
-        seconds = backoff(self._count, client.clock) if asked is None else max(asked, 0.1)
+        # A server that says "at once" each time is asked less and less often, and not forever.
+        least = min(1.0, 0.1 * 2.0 ** min(self._count, 10))
+        seconds = backoff(self._count, client.clock) if asked is None else max(asked, least)
         self._count += 1
         allowances = (self._whole, self._away) if away else (self._whole,)
         spent = [allowance.total for allowance in allowances if not allowance.allows(seconds)]

@@ -101,16 +101,17 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     told = headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
         return float(told)
-    until = _moment(told)
+    until = moment_of(told)
     if until is None:
         return None
-    now = _moment(headers.get("date", "")) or clock.wall()
+    now = moment_of(headers.get("date", "")) or clock.wall()
     return max(0.0, (until - now).total_seconds())
 
 
-def _moment(told: str) -> datetime | None:
+def moment_of(told: str) -> datetime | None:
+    """Read the date of a header; ``None`` where it is none."""
     try:
         moment = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

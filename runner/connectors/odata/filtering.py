@@ -113,6 +113,6 @@ def _moment(value: str, kind: Type) -> Value:
         if kind is Type.DATE:
             return date.fromisoformat(value) if _ISO.fullmatch(value) else None
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and last hours of time have none in UTC
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -305,7 +305,7 @@ def _field(attribute: str, column: Column, above: str) -> tuple[Any, ...]:
 
 def _decimals(raws: Sequence[msgspec.Raw]) -> list[Value]:
     """Return numbers as they were written; a whole column is looked at in one go where it can."""
-    text = b"\n".join(raws).decode()
+    text = b"\n".join(raws).decode("utf-8", "replace")
     if raws and _PLAIN_LINES(text):
         return [None if line == "null" else line for line in text.split("\n")]
     return [_digits(raw) for raw in raws]
@@ -313,7 +313,7 @@ def _decimals(raws: Sequence[msgspec.Raw]) -> list[Value]:
 
 def _digits(raw: msgspec.Raw) -> str | None:
     """Return a number as it was written, without exponent; ``None`` for null."""
-    text = bytes(raw).decode()
+    text = bytes(raw).decode("utf-8", "replace")  # nobody has looked into it yet
     if _PLAIN(text):
         return text
     text = text.strip('"')

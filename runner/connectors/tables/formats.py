@@ -103,7 +103,10 @@ def read_csv(
     mark = _BOM if content.startswith(_BOM) else b""
     head = _text(content[len(mark) :].split(b"\n", 1)[0])
     delimiter = max(_DELIMITERS, key=head.count)
-    names = next(csv.reader([head.rstrip("\r")], delimiter=delimiter), [])
+    try:
+        names = next(csv.reader([head.rstrip("\r")], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise UnreadableError(f"its first line is no CSV: {one_line(str(error))}") from error
     repeated = [name for name in names if names.count(name) > 1 or not name]
     if not names or repeated:
         raise UnreadableError(
@@ -131,7 +134,7 @@ def read_csv(
             parse_options=parsing,
             convert_options=options,
         )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+    except pa.ArrowException as error:
         raise UnreadableError(one_line(str(error))) from error
     if rows.column_names != names:
         raise UnreadableError("a name of a column must not go over several lines")
@@ -188,6 +191,8 @@ def read_json(
             records = msgspec.json.decode(text, type=list[dict[str, msgspec.Raw]])
         else:
             records = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode_lines(text)
+    except RecursionError as error:
+        raise UnreadableError("it is nested too deep") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableError(
             f"it is neither an array of objects nor one object a line: {one_line(str(error))}"
@@ -240,7 +245,7 @@ def read_parquet(
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
         rows = file.read()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UnreadableError(one_line(str(error))) from error
     _put(connection, rows)
     columns, every = catalogue.columns(connection, "main", SHEET)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.connectors.tables.cells import Rules, Table
     from runner.wire import Outcome
 
-SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false"
 """A moment without zone is UTC, whatever the machine's zone."""
 
 _HINTS = {

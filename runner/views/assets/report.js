@@ -90,8 +90,9 @@
     if (!a[FIELDS].length) return body;
     if (a[SIDE]) {
       const creates = kind === "create";
-      const rows = a[FIELDS].map(([name, old, now, flags]) => {
+      const rows = a[FIELDS].map(([name, old, now, flags, meant]) => {
         const fresh = flags & PENDING ? make("td", "known after apply", "blank") : cell(now, "new");
+        if (meant !== null) fresh.append(make("span", ` (${meant})`, "quiet"));
         const cells = [rowHead(strings[name])];
         if (!creates) cells.push(cell(old, "old"));
         if (flags & DRIFT) fresh.append(make("span", " (edited there, overwritten)", "drift"));

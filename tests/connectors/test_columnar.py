@@ -168,3 +168,19 @@ def test_cells_are_texts_for_who_asks_for_texts() -> None:
     cells = Cells(pa.array([Decimal("1.50"), None], pa.decimal128(28, 10)))
     assert pa.array(cells, pa.string()).to_pylist() == ["1.5000000000", None]
     assert pa.array(cells).type == pa.decimal128(28, 10)
+
+
+def test_changes_are_read_at_once_unless_a_record_is_gone() -> None:
+    rows = [row(id=f'"{n}"') for n in range(LARGE // 100)]
+    decoder, more = Decoder(KEY, COLUMNS), ',"@odata.deltaLink":"d"'
+    page, gone, link, delta = decoder.changes(body(*rows, more=more))
+    assert isinstance(page.etags, Cells)
+    assert (len(page.keys), gone, link, delta) == (len(rows), (), None, "d")
+    # In 4.01 what is gone may come whole.
+    for word in (
+        '"@removed":{"reason":"deleted"}',
+        '"@odata.context":"$metadata#a/$deletedEntity"',
+    ):
+        whole = row(id='"x"').removesuffix("}") + f",{word}}}"
+        page, gone, _, _ = decoder.changes(body(*rows, whole))
+        assert (len(page.keys), gone) == (len(rows), ("x",))

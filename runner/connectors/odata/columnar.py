@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from runner.connectors.odata.rows import Column
 
-ETAG, NEXT = "@odata.etag", "@odata.nextLink"
+ETAG, NEXT, DELTA = "@odata.etag", "@odata.nextLink", "@odata.deltaLink"
+_GONE = (b"@removed", b"$deletedEntity")
+"""What stands in an answer that tells of records that are gone, if nowhere else."""
 DECIMAL = pa.decimal128(28, 10)
 """What a canonical number is kept as, so that nothing is rounded here."""
 
@@ -83,7 +85,7 @@ class Columnar:
         self._places = {name: n for n, name in enumerate((*asked, ETAG))}
         row = [pa.field(name, _kind(column)) for name, column in asked.items()]
         rows = pa.list_(pa.struct([*row, pa.field(ETAG, pa.string())]))
-        shape = [("value", rows), (NEXT, pa.string()), ("error", pa.string())]
+        shape = [("value", rows), *((name, pa.string()) for name in (NEXT, DELTA, "error"))]
         self._options = json.ParseOptions(
             explicit_schema=pa.schema(shape),
             newlines_in_values=True,
@@ -94,25 +96,38 @@ class Columnar:
 
     def page(self, content: bytes) -> tuple[Page, str | None] | None:
         """Return the rows and the link to what follows; ``None``: it is out of the ordinary."""
+        found = self._read(content)
+        return found and found[:2]
+
+    def changes(self, content: bytes) -> tuple[Page, str | None, str | None] | None:
+        """Return what was written, the next link and the last one; ``None``: as for a page.
+
+        Records that are gone are out of the ordinary.
+        """
+        return None if any(word in content for word in _GONE) else self._read(content)
+
+    def _read(self, content: bytes) -> tuple[Page, str | None, str | None] | None:
         try:
-            return self._page(content) if self._plain else None
+            return self._rows(content) if self._plain else None
         except (pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
-    def _page(self, content: bytes) -> tuple[Page, str | None] | None:
+    def _rows(self, content: bytes) -> tuple[Page, str | None, str | None] | None:
         whole = json.ReadOptions(use_threads=False, block_size=len(content) + 1)
         source = pa.BufferReader(content)
         document = json.read_json(source, read_options=whole, parse_options=self._options)
         told = document.to_batches()
         if len(told) != 1 or told[0].num_rows != 1:
             return None
-        (value, (link,), (error,)) = told[0].columns
+        value, *words = told[0].columns
+        link, delta, error = (word[0] for word in words)
         rows = value.values
         if value.null_count or error.is_valid or rows.null_count:
             return None
         # Arrow takes texts for UTF-8 as they come.
         rows.validate(full=True)
-        link.validate(full=True)
+        for word in words:
+            word.validate(full=True)
         found = {name: rows.field(place) for name, place in self._places.items()}
         if not self._all_there(content, found):
             return None
@@ -123,7 +138,8 @@ class Columnar:
         if self._key.type is Type.GUID:
             keys = [key.lower() for key in keys]
         columns = {c.name: Cells(_as_told(found[c.property], c)) for c in self._columns}
-        return Page(keys=keys, etags=Cells(found[ETAG]), columns=columns), link.as_py()
+        page = Page(keys=keys, etags=Cells(found[ETAG]), columns=columns)
+        return page, link.as_py(), delta.as_py()
 
     def _all_there(self, content: bytes, found: Mapping[str, pa.Array]) -> bool:
         """Make sure that what has a null has it in every row where there is no value."""

@@ -145,7 +145,8 @@ class Decoder:
             UnreadableError: it is not what the entity's type says.
 
         """
-        if len(content) >= LARGE and (found := self._all_at_once(content)) is not None:
+        at_once = self._all_at_once(content)
+        if at_once is not None and (found := at_once.page(content)) is not None:
             return found
         document = decoded(content, self._rows)
         if bytes(document.error) not in (b"", b"null"):
@@ -153,13 +154,15 @@ class Decoder:
             raise UnreadableError(f"it broke off: {broken.message}", garbled=True)
         return self._columnar(document.value), document.link
 
-    def _all_at_once(self, content: bytes) -> tuple[Page, str | None] | None:
-        # Imported where it is needed: not every command reads large pages.
-        from runner.connectors.odata.columnar import Columnar  # noqa: PLC0415
-
+    def _all_at_once(self, content: bytes) -> Columnar | None:
+        if len(content) < LARGE or self._checks:
+            return None
         if self._at_once is None:
+            # Imported where it is needed: not every command reads large pages.
+            from runner.connectors.odata.columnar import Columnar  # noqa: PLC0415
+
             self._at_once = Columnar(self._key, self._columns)
-        return None if self._checks else self._at_once.page(content)
+        return self._at_once
 
     def changes(self, content: bytes) -> tuple[Page, tuple[str, ...], str | None, str | None]:
         """Read what changed: records, ids of those that are gone, the next link, the last one.
@@ -170,6 +173,10 @@ class Decoder:
             UnreadableError: it is not what the entity's type says.
 
         """
+        at_once = self._all_at_once(content)
+        if at_once is not None and (found := at_once.changes(content)) is not None:
+            page, link, delta = found
+            return page, (), link, delta
         told = decoded(content, _TOLD_CHANGES)
         rows, gone = [], []
         for raw in told.value:

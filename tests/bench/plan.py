@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 TEXTS, DECIMALS = 15, 5
 NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
 PAGE = 5_000
+LARGE = 1_000_000
+"""Records from which on a work is measured once: there is little that could disturb it as long."""
 MOST_FROM_PAGES = 1_000_000
 """Records whose pages are written to disk; beyond, planning alone is measured."""
 MEMORY = "SYNC_RUN_BENCH_MEMORY"
@@ -323,7 +325,8 @@ def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
 
 
 def table(size: int, repeat: int) -> list[dict[str, Any]]:
-    """Measure every work ``repeat`` times in turn and keep the median of each."""
+    """Measure every work ``repeat`` times in turn, large sizes once; keep the median of each."""
+    repeat = repeat if size < LARGE else 1
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, size)

@@ -94,7 +94,9 @@ def validate(
         for note in notes:
             say(f"note: {note}")
         names = ", ".join(mapping.name for mapping in project.mappings)
-        typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
+        one = len(project.mappings) == 1
+        what = "1 mapping is valid" if one else f"{len(project.mappings)} mappings are valid"
+        typer.echo(f"{what}: {names}" if one else f"{what}, in this order: {names}")
 
 
 def plan(  # noqa: PLR0913 - one for each option

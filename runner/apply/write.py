@@ -20,13 +20,12 @@ import pyarrow as pa
 from runner.apply.find import awaited, find, follow
 from runner.apply.remaining import REMAINING
 from runner.apply.resolve import given, pending, pendings_of, values, with_keys
-from runner.apply.resume import resolve_doubts, take_up
-from runner.apply.settle import Settled, settle, settle_local
-from runner.errors import StoppedError, SystemUnavailableError
+from runner.apply.settle import Settled, settle
+from runner.errors import SystemUnavailableError
 from runner.events import PhaseDone, WritesDone
 from runner.model import Side
 from runner.plan import Kind, read
-from runner.state import couplings, journal
+from runner.state import journal
 from runner.wire import Drifted, Rejected, Unknown, Unsent, Write, WriteKind, Written
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ WINDOW = 1_000
 """Writes in doubt at the most, and writes a journal commit: two commits a window."""
 
 _COUNTERS = {Kind.CREATE: "inserted", Kind.UPDATE: "modified", Kind.DELETE: "deleted"}
-_WAVES = (Kind.CREATE, Kind.UPDATE)
 _INTENTS = pa.schema(
     [("action", pa.int64())]
     + [
@@ -83,49 +81,6 @@ class Progress:
     stopped: str = ""
 
 
-async def carry_out(
-    connection: duckdb.DuckDBPyConnection,
-    chosen: Sequence[str],
-    mappings: Sequence[CompiledMapping],
-    connectors: Mapping[str, Connector],
-    run: int,
-    tell: Tell,
-    *,
-    earlier: Sequence[int] = (),
-) -> Progress:
-    """Do what the plan (attached as ``plan``) says, mapping by mapping.
-
-    ``chosen`` names the plan's mappings; ``mappings`` are all that lookups may lead to. ``earlier``
-    are runs that began this very plan: what they did is not done again.
-
-    A system that went away stops the run, and so does who is told between two windows: what was
-    not sent is not counted, and a next run takes it up. Everything that was answered is kept.
-    """
-    progress = Progress()
-    progress.counters |= {name: Counter() for name in chosen}
-    planned = [mapping for mapping in mappings if mapping.name in chosen]
-    writers = [Writer(connection, m, mappings, connectors, run, progress) for m in planned]
-    take_up(connection, writers, earlier)
-    try:
-        for writer in writers:
-            await resolve_doubts(writer, earlier)
-        for writer in writers:
-            with writer.timed(tell):
-                couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
-                settle_local(connection, writer.mapping, run)
-                await writer.find()
-                for wave in _WAVES:
-                    await writer.carry_out(wave, tell)
-        # What others point to goes last.
-        for writer in reversed(writers):
-            if _total(connection, writer.mapping, Kind.DELETE):
-                with writer.timed(tell):
-                    await writer.carry_out(Kind.DELETE, tell)
-    except (SystemUnavailableError, StoppedError) as error:
-        progress.stopped = str(error)
-    return progress
-
-
 @dataclass(frozen=True, slots=True)
 class Writer:
     """Carries out the actions of one mapping."""
@@ -139,7 +94,7 @@ class Writer:
 
     async def carry_out(self, kind: Kind, tell: Tell) -> None:
         """Do all actions of one kind."""
-        total = _total(self.connection, self.mapping, *_COUNTERS)
+        total = self.total(*_COUNTERS)
         for window in _windows(self.connection, self.mapping, kind):
             await self.send(window)
             counted = self.progress.counters[self.mapping.name]
@@ -149,6 +104,14 @@ class Writer:
                     mapping=self.mapping.name, done=counted.total(), total=total, failed=failed
                 )
             )
+
+    def total(self, *kinds: Kind) -> int:
+        """Count the actions of some kinds that are still to be done."""
+        [(total,)] = self.connection.execute(
+            f"SELECT count(*) FROM {REMAINING} WHERE mapping = ? AND list_contains(?, kind)",
+            [self.mapping.name, [str(kind) for kind in kinds]],
+        ).fetchall()
+        return int(total)
 
     @contextmanager
     def timed(self, tell: Tell) -> Iterator[None]:
@@ -362,14 +325,6 @@ def _windows(
                 window = []
     if window:
         yield window
-
-
-def _total(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping, *kinds: Kind) -> int:
-    [(total,)] = connection.execute(
-        f"SELECT count(*) FROM {REMAINING} WHERE mapping = ? AND list_contains(?, kind)",
-        [mapping.name, [str(kind) for kind in kinds]],
-    ).fetchall()
-    return int(total)
 
 
 def _intent(action: Action, write: Write) -> dict[str, object]:

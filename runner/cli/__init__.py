@@ -30,6 +30,7 @@ from runner.cli import (
     walk,
 )
 from runner.cli.console import Manner, speak
+from runner.cli.options import Where
 
 
 class LogFormat(StrEnum):
@@ -98,7 +99,7 @@ def common(
     sync-run apply                 make it so
     """
     speak(Manner(form=log_format or "", values=log_values, quiet=quiet))
-    context.obj = walk.Where(folder, environment)
+    context.obj = Where(folder, environment)
 
 
 app.command()(project.init)

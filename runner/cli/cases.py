@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import colour, say, words_for_errors
+from runner.cli.options import Json, the_project
 from runner.cli.select import choose
-from runner.cli.walk import Json, the_project
 from runner.errors import ExitCode, RunnerError
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from runner import __version__
-from runner.errors import ConfigError, ExitCode, RunnerError, cause
+from runner.errors import ConfigError, ExitCode, RunnerError, cause, leaves
 from runner.views import log
 from runner.views.actions import Screen
 from runner.views.drawing import Paint
@@ -120,7 +121,9 @@ def words_for_errors() -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - the last resort: a fault of ours, told as one
+    except Exception as error:
+        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
+            raise BrokenPipeError(errno.EPIPE, "whoever read what we print went away") from error
         told = cause(error)
         if told is None:
             _fault(error)

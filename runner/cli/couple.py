@@ -19,9 +19,9 @@ from runner.cli.couplings import (
     named,
 )
 from runner.cli.helped import Name  # noqa: TC001 - typer reads it
+from runner.cli.options import Full, Json, the_project
 from runner.cli.progress import progress
 from runner.cli.select import choose
-from runner.cli.walk import Full, Json, the_project
 from runner.errors import ExitCode, Location, RunnerError, shell_word
 
 if TYPE_CHECKING:

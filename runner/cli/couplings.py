@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from runner.cli.console import say, words_for_errors
+from runner.cli.options import Full, Json, the_project
 from runner.cli.select import choose
-from runner.cli.walk import Full, Json, the_project
 from runner.errors import ConfigError, Location, Problem, RunnerError, nearest
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import typer
 
 from runner.cli.console import colour, say, screen, words_for_errors
 from runner.cli.couplings import known_keys
+from runner.cli.options import Full, Json, Metrics, the_project
 from runner.cli.select import choose, selected
-from runner.cli.walk import Full, Json, Metrics, the_project
 from runner.errors import RunnerError, shell_word
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from runner.cli.console import columns, say, words_for_errors
+from runner.cli.options import Json, Names, the_project
 from runner.cli.select import choose
-from runner.cli.walk import Json, Names, the_project
 from runner.errors import RunnerError, nearest
 
 FORMATS = ("text", "mermaid", "svg")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.cli.console import colour, words_for_errors
-from runner.cli.walk import Json, the_project
+from runner.cli.options import Json, the_project
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from runner.cli.console import words_for_errors
 from runner.errors import RunnerError, nearest
 
 if TYPE_CHECKING:
-    from runner.cli.walk import Where
+    from runner.cli.options import Where
 
 _STANDARDS = {"nav-sales": "quickstart", "bc-sales": "business-central"}
 """The sets of mappings that come with sync-run, and the example that shows each at work."""

@@ -10,9 +10,9 @@ import typer
 
 from runner.cli import helped
 from runner.cli.console import screen, words_for_errors
+from runner.cli.options import Json, the_project
 from runner.cli.progress import progress
 from runner.cli.select import choose
-from runner.cli.walk import Json, the_project
 from runner.errors import RunnerError, nearest
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from runner.cli.console import words_for_errors
+from runner.cli.options import Json, Names, the_project
 from runner.cli.progress import progress
 from runner.cli.select import choose
-from runner.cli.walk import Json, Names, the_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from runner.events import Recovered
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from runner.cli.walk import Where
+    from runner.cli.options import Where
     from runner.events import Event
     from runner.model import Job, Project
     from runner.schedule.bell import Bell

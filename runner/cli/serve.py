@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from runner.cli.walk import Where
+    from runner.cli.options import Where
     from runner.sandbox.faults import Portion
 
 

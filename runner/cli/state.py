@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
+from runner.cli.options import Full, Json, the_project
 from runner.cli.progress import progress
-from runner.cli.walk import Full, Json, the_project
 from runner.errors import ExitCode, RunnerError
 
 if TYPE_CHECKING:

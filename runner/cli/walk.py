@@ -13,6 +13,16 @@ import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
+from runner.cli.options import (
+    Deletes,
+    Full,
+    Incremental,
+    Json,
+    Metrics,
+    Names,
+    the_project,
+    writable,
+)
 from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, left_out, selected
 from runner.errors import ExitCode, GuardError, RunnerError
@@ -28,14 +38,6 @@ if TYPE_CHECKING:
     from runner.views.document import Document
 
 _STDOUT = Path("-")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which project a command is about: ``-C`` and ``--env``."""
-
-    folder: Path
-    environment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,30 +71,6 @@ class ApplyOptions:
     metrics: Path | None = None
 
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[MAPPING]...",
-        help="Mappings to run; none: all of them.",
-        autocompletion=mapping_names,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a document for programs.")]
-Incremental = Annotated[
-    bool,
-    typer.Option("--incremental", help="Read only what changed; the plan is that of a full run."),
-]
-Deletes = Annotated[
-    bool,
-    typer.Option("--deletes", help="With --incremental: look for deletions now, due or not."),
-]
-Full = Annotated[bool, typer.Option("--full", help="Show every action, however many.")]
-Metrics = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write the run's figures there, for Prometheus."),
-]
-
-
 def validate(
     context: typer.Context,
     *,
@@ -116,7 +94,9 @@ def validate(
         for note in notes:
             say(f"note: {note}")
         names = ", ".join(mapping.name for mapping in project.mappings)
-        typer.echo(f"{len(project.mappings)} mappings are valid, in this order: {names}")
+        one = len(project.mappings) == 1
+        what = "1 mapping is valid" if one else f"{len(project.mappings)} mappings are valid"
+        typer.echo(f"{what}: {names}" if one else f"{what}, in this order: {names}")
 
 
 def plan(  # noqa: PLR0913 - one for each option
@@ -178,6 +158,7 @@ def plan(  # noqa: PLR0913 - one for each option
             prefer=prefer,
             dependencies=dependencies,
         )
+        writable(out, html, markdown)
         if explain:
             asyncio.run(_explain(project, chosen))
             return
@@ -245,7 +226,7 @@ def apply(  # noqa: PLR0913 - one for each option
         from runner.plan.guards import known
 
         project = the_project(context)
-        saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        saved = _saved_plan(project, names or [])
         if saved and incremental:
             raise RunnerError(
                 f"{saved} is a saved plan: what it needed was read when it was made",
@@ -346,6 +327,18 @@ def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
     if out:
         header = made.save(out, lasts=lasts, key=plan_key())
         say(f"Saved to {out}; `sync-run apply {out}` does exactly this, until {header.expires}.")
+
+
+def _saved_plan(project: Project, names: list[str]) -> Path | None:
+    """Tell a plan to carry out from mappings to run."""
+    if len(names) != 1:
+        return None
+    path = Path(names[0])
+    if path.is_file():
+        return path
+    if names[0] not in {mapping.name for mapping in project.mappings} and path.suffix:
+        raise RunnerError(f"there is no plan {path}", hint="`sync-run plan --out FILE` saves one")
+    return None
 
 
 def duration(text: str) -> timedelta:
@@ -470,11 +463,3 @@ def _document(made: Plan, options: PlanOptions | ApplyOptions) -> Document:
 
     whole = options.screen.full or options.as_json
     return document.of_plan(made, limit=None if whole else text.SHOWN)
-
-
-def the_project(context: typer.Context) -> Project:
-    """Load the project that the command is about."""
-    from runner.config import load
-
-    where: Where = context.obj
-    return load(where.folder, environment=where.environment)

@@ -74,7 +74,8 @@ def _told(step: Step) -> str:
 def unknown_field(name: str, entity: EntityType, at: Location) -> Iterator[Problem]:
     """Say that an entity has no such field, unless it has."""
     if name and name not in entity.fields:
-        hint = nearest(name, entity.fields)
+        otherwise = f"`sync-run ping --fields {entity.name}` lists them"
+        hint = nearest(name, entity.fields) or otherwise
         yield Problem(at, f"{entity.name} has no field '{name}'", hint)
 
 

@@ -233,7 +233,8 @@ def _files(root: Path, document: Document, problems: list[Problem]) -> Iterator[
             hint = nearest(name, known) or ", ".join(known)
             problems.append(Problem(at, f"there is no folder '{name}'", hint))
         elif not files:
-            problems.append(Problem(at, f"the folder '{name}' holds no mapping"))
+            hint = "`sync-run schema reference` says how one is written"
+            problems.append(Problem(at, f"the folder '{name}' holds no mapping", hint))
         yield from files
 
 

@@ -206,8 +206,8 @@ def _at_once(head: str, fields: list[Document], screen: Screen) -> str:
 def _changes(action: Document, screen: Screen) -> list[str]:
     fields = action["fields"]
     names = max((breadth(change["field"]) for change in fields), default=0)
-    half = max((screen.width - len(_DEEPER) - names - 5) // 2, 8)
-    budget = _WHOLE if screen.full else min(half - 2, LONGEST)
+    room = max(screen.width - len(_DEEPER) - names - 5, 16)  # for both values and the arrow
+    budget = _WHOLE if screen.full else LONGEST
     if action["action"] == "create":
         return [
             f"{_DEEPER}{padded(change['field'], names)}  {_new(change, budget)}{_meant(change)}"
@@ -215,16 +215,21 @@ def _changes(action: Document, screen: Screen) -> list[str]:
         ]
     olds = [quoted(change["old"], budget) for change in fields]
     news = [_new(change, budget) for change in fields]
-    wide = max((breadth(old) for old in olds if breadth(old) <= half), default=0)
+    wide = max((breadth(old) for old in olds if breadth(old) <= room // 2), default=0)
     lines = []
     for change, old, new in zip(fields, olds, news, strict=True):
         drift = screen.paint("  (edited there, overwritten)", "35") if change["drift"] else ""
-        head = f"{_DEEPER}{padded(change['field'], names)}"
-        if breadth(old) > half or breadth(new) > half:
-            meant = _meant(change)
-            lines += [f"{head}{drift}", f"{_DEEPER}  - {old}", f"{_DEEPER}  + {new}{meant}"]
-        else:
-            lines.append(f"{head}  {padded(old, wide)} → {new}{_meant(change)}{drift}")
+        meant = _meant(change)
+        if breadth(old) <= wide and breadth(new) + breadth(meant) <= room - wide:
+            head = padded(change["field"], names)
+            lines.append(f"{_DEEPER}{head}  {padded(old, wide)} → {new}{meant}{drift}")
+            continue
+        # One below the other, for cut to half a line they might look the same.
+        left = max(screen.width - len(_DEEPER) - breadth(meant) - 6, 8)
+        most = budget if screen.full else min(budget, left)
+        lines += [f"{_DEEPER}{change['field']}{drift}"]
+        lines += [f"{_DEEPER}  - {quoted(change['old'], most)}"]
+        lines += [f"{_DEEPER}  + {_new(change, most)}{meant}"]
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runner.plan import CHANGES, FINDINGS
 from runner.views.actions import ARROWS, action_lines, fact
 from runner.views.drawing import PLAIN, untied
-from runner.views.text import GUARDED, allowing, interrupted, sentence
+from runner.views.text import GUARDED, allowing, incremental, interrupted, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -36,6 +36,8 @@ def markdown(document: Document, *, longest: int = LONGEST) -> str:
     """
     title = " ".join(filter(None, (document["project"], document["environment"])))
     text = f"### sync-run plan: {_escaped(title)}\n\n{untied(sentence(document))}\n"
+    if how := incremental(document):
+        text += f"\n{how}\n"
     if document["interrupted"]:
         text += f"\n{interrupted(document['interrupted'])}\n"
     text, unsaid = _fitted(text, list(_guards(document["guards"])), longest - _ROOM)

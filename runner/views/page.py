@@ -13,7 +13,7 @@ from runner.views.actions import ARROWS, FINDINGS, SYMBOLS, in_order
 from runner.views.compact import compacted, in_script
 from runner.views.graph import svg
 from runner.views.history import how
-from runner.views.text import GUARDED, allowing, sentence
+from runner.views.text import GUARDED, allowing, incremental, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,11 +43,12 @@ def page(
     ]
     environment = f" ({plan['environment']})" if plan["environment"] else ""
     title = f"{plan['project']}{environment}"
+    how = f"{escape(said)} " if (said := incremental(plan)) else ""
     head = (
         f"<h1>{escape(title)}</h1>"
         f'<p class="lead">{escape(sentence(plan))}</p>'
-        f'<p class="quiet">Planned {_moment(plan["created"])}; nothing was written by that. This '
-        "page holds the records it is about: keep it as you keep those.</p>"
+        f'<p class="quiet">{how}Planned {_moment(plan["created"])}; nothing was written by that. '
+        "This page holds the records it is about: keep it as you keep those.</p>"
     )
     return document(title, head, parts, in_script(data))
 
@@ -128,7 +129,8 @@ def summary(plan: Document) -> str:
         )
     return (
         f'{interrupted}<div class="wide" role="region" aria-label="Summary table" tabindex="0">'
-        "<table><caption>What is planned in each mapping. A number leads to its actions.</caption>"
+        '<table class="cards"><caption>What is planned in each mapping. A number leads to its '
+        "actions.</caption>"
         f'<thead><tr><th scope="col">mapping</th>{heads}<th scope="col" class="n">unchanged</th>'
         f'<th scope="col" class="n">filtered</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
@@ -149,7 +151,10 @@ def _row(number: int, mapping: Document, keys: Sequence[str]) -> str:
     filtered = sum(mapping["filtered"].values())
     name = escape(mapping["mapping"])
     link = f'<a href="#actions" data-mapping="{number}">{name}</a>' if mapping["counts"] else name
-    rest = "".join(f'<td class="n">{_count(n)}</td>' for n in (mapping["unchanged"], filtered))
+    rest = "".join(
+        f'<td class="n" data-of="{word}">{_count(n)}</td>'
+        for word, n in (("unchanged", mapping["unchanged"]), ("filtered", filtered))
+    )
     head = f'<th scope="row">{link}<span class="ends">{escape(ends)}</span></th>'
     return f"<tr>{head}{cells}{rest}</tr>"
 
@@ -157,9 +162,11 @@ def _row(number: int, mapping: Document, keys: Sequence[str]) -> str:
 def _cell(number: int, key: str, n: int) -> str:
     if not n:
         return '<td class="n"></td>'
-    of_kind = list(SYMBOLS).index(key.partition(" ")[0])
+    kind, _, system = key.partition(" ")
+    of_kind = list(SYMBOLS).index(kind)
+    told = f"{kind} in {system}" if system else kind  # where a phone has no room for the heads
     link = f'<a href="#actions" data-mapping="{number}" data-kind="{of_kind}">{n:,}</a>'
-    return f'<td class="n">{link}</td>'
+    return f'<td class="n" data-of="{escape(told)}">{link}</td>'
 
 
 def _count(n: int) -> str:
@@ -215,7 +222,8 @@ def runs_table(runs: Sequence[Document]) -> str:
     )
     rows = "".join(_run(run) for run in runs)
     return (
-        '<div class="wide" role="region" aria-label="Table of runs" tabindex="0"><table>'
+        '<div class="wide" role="region" aria-label="Table of runs" tabindex="0">'
+        '<table class="cards">'
         f"<caption>The last runs, the newest first; times are UTC.</caption><thead><tr>{head}</tr>"
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
@@ -223,14 +231,21 @@ def runs_table(runs: Sequence[Document]) -> str:
 
 def _run(run: Document) -> str:
     counted = "".join(
-        f'<td class="n">{_count(run["counters"].get(name, 0))}</td>' for name in charts.SHOWN
+        f'<td class="n" data-of="{name}">{_count(run["counters"].get(name, 0))}</td>'
+        for name in charts.SHOWN
     )
     code = "" if run["exit_code"] is None else str(run["exit_code"])
     return (
-        f'<tr><th scope="row" class="n">{run["run"]}</th><td>{escape(run["command"])}</td>'
-        f"<td>{escape(run['started'])}</td><td>{escape(run['ended'] or 'never')}</td>{counted}"
-        f'<td class="n">{code}</td><td>{_how(run)}</td></tr>'
+        f'<tr><th scope="row" class="n" data-is="run">{run["run"]}</th>'
+        f'<td>{escape(run["command"])}</td><td data-is="began">{second(run["started"])}</td>'
+        f'<td data-is="ended">{second(run["ended"] or "never")}</td>{counted}'
+        f'<td class="n" data-is="exit code">{code}</td><td>{_how(run)}</td></tr>'
     )
+
+
+def second(instant: str) -> str:
+    """Write an instant as people do; that it is UTC is said above."""
+    return escape(instant.replace("T", " ").removesuffix("Z"))
 
 
 def _how(run: Document) -> str:

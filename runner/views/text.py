@@ -39,6 +39,8 @@ def plan(document: Document, screen: Screen, *, findings_only: bool = False) -> 
     blocks = [said]
     if about_what := about(document["selection"]):
         blocks.insert(0, "\n".join(wrapped(about_what, screen.width)))
+    if how := incremental(document):
+        blocks[-1] += "\n" + "\n".join(wrapped(how, screen.width))
     if document["interrupted"]:
         blocks.append("\n".join(wrapped(interrupted(document["interrupted"]), screen.width)))
     if len(document["mappings"]) > 1 and any(m["counts"] for m in document["mappings"]):
@@ -75,6 +77,30 @@ def sentence(document: Document) -> str:
     if counts.get("skip"):
         line += f" {plural(counts['skip'], 'record')} skipped (`sync-run errors` lists them)."
     return line
+
+
+def incremental(document: Document) -> str:
+    """Say of an incremental plan how much was read for it; of one mapping that is said below it."""
+    if document["mode"] != "incremental":
+        return ""
+    sides = [told for mapping in document["mappings"] for told in mapping["reading"].values()]
+    some = [told for told in sides if told["way"] != "whole"]
+    if some and len(document["mappings"]) == 1:
+        return ""
+    whole = sum(told["rows"] for told in sides if told["way"] == "whole")
+    if not some:
+        return f"Incremental: all {whole:,} records were read; nothing tells yet what changed."
+    said = (
+        f"Incremental: {plural(sum(told['rows'] for told in some), 'record')} that may have changed"
+    )
+    said += f", all {whole:,} where nothing tells" if whole else ""
+    looked = min((told["deletions"] for told in some if told["deletions"]), default="")
+    return f"{said}; deletions last looked for {_moment(looked)}." if looked else f"{said}."
+
+
+def _moment(instant: str) -> str:
+    """Write an instant of ISO 8601, in UTC, as people do."""
+    return instant[:19].replace("T", " ")
 
 
 def report(document: Document, screen: Screen) -> str:
@@ -206,7 +232,8 @@ def _mapping(mapping: Document, document: Document, screen: Screen, *, findings_
         lines += [
             f"  {line}" for line in wrapped(", ".join(map(tied, _facts(mapping))), screen.width - 2)
         ]
-    return "\n".join([*lines, *_read(mapping, screen), *drawn])
+        lines += _read(mapping, screen)
+    return "\n".join([*lines, *drawn])
 
 
 def _read(mapping: Document, screen: Screen) -> list[str]:
@@ -224,7 +251,7 @@ def _side_read(system: str, told: Document) -> str:
         return f"all {told['rows']:,} of {system}"
     if told["way"] == "delta":
         return f"{told['rows']:,} that changed in {system}"
-    looked = f"deletions last looked for {told['deletions']}"
+    looked = f"deletions last looked for {_moment(told['deletions'] or 'never')}"
     return f"{told['rows']:,} that may have changed in {system} ({looked})"
 
 

@@ -74,6 +74,7 @@ def plan(mappings: dict[str, dict[str, int]]) -> Document:
         "version": 1,
         "project": HOSTILE,
         "environment": "",
+        "mode": "full",
         "created": "2026-11-26T12:00:00+00:00",
         "interrupted": 1,
         "changes": changes,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -63,3 +66,27 @@ def test_the_clocks_are_compared(tmp_path: Path, made: object, seconds: int) -> 
     connector._client.clock = Clock(wall=systems.Time().wall)
     greeting = asyncio.run(connector.greet())
     assert greeting.ahead == pytest.approx(seconds, abs=1)
+
+
+def test_fields_are_listed_whether_mapped_or_not(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    told = made.run("ping", "--fields", "Customer", "--fields", "accounts").stdout
+    lines = [line.split() for line in told.splitlines() if line.startswith("    ")]
+    assert ["No", "code", "of", "20", "key,", "once"] in lines
+    assert ["Balance_LCY", "decimal", "read", "only"] in lines
+    assert ["primarycontactid", "reference", "to", "contacts"] in lines
+    wrong = made.run("ping", "--fields", "Custmer")
+    assert "no mapping names the entity 'Custmer'" in wrong.stderr
+    assert "did you mean 'Customer'?" in wrong.stderr
+
+
+def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
+    made = quickstart(tmp_path)
+    typed = f"{shlex.quote(sys.executable)} -m runner -C {shlex.quote(str(made.folder))} ping"
+    told = subprocess.run(
+        ["bash", "-c", f"{typed} | true"],  # noqa: S607 - a shell's pipe
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stderr == ""

@@ -54,6 +54,7 @@ def plan(*mappings: dict[str, Any]) -> dict[str, Any]:
     return {
         "project": "contoso",
         "environment": "",
+        "mode": "full",
         "changes": sum(sum(m["counts"].values()) for m in mappings),
         "failures": 0,
         "interrupted": 0,

@@ -111,6 +111,25 @@ def test_nothing_to_do_is_one_line(document: Document) -> None:
     assert text.plan(idle, PLAIN) == "No changes."
 
 
+WHOLE = {"way": "whole", "rows": 20, "deletions": None}
+DELTA = {"way": "delta", "rows": 3, "deletions": None}
+SINCE = {"way": "since", "rows": 1, "deletions": "2026-03-01T08:00:00+00:00"}
+
+
+def test_an_incremental_plan_says_so_though_nothing_is_drawn(
+    document: Document, request: pytest.FixtureRequest
+) -> None:
+    drawn = []
+    for ways in ((WHOLE, DELTA), (SINCE, DELTA), (WHOLE, WHOLE), (SINCE,)):
+        mappings = [
+            {**told, "counts": {}, "actions": [], "reading": {"shop": way}}
+            for told, way in zip(document["mappings"], ways, strict=False)
+        ]
+        idle = {**document, "mode": "incremental", "mappings": mappings}
+        drawn.append(text.plan({**idle, "changes": 0, "failures": 0}, PLAIN))
+    golden("plan-incremental.txt", "\n---\n".join([*drawn, ""]), request)
+
+
 def test_what_a_plan_is_about(document: Document) -> None:
     selection = {
         "records": ["10", "11"],

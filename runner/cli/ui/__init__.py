@@ -36,9 +36,9 @@ def ui(
 
         import uvicorn
 
+        from runner.cli.options import the_project
         from runner.cli.ui.app import application
         from runner.cli.ui.work import Workbench
-        from runner.cli.walk import the_project
 
         project = the_project(context)
         with closing(_listening(port)) as listener:

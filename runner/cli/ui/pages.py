@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from runner.views import charts
 from runner.views.actions import ARROWS
-from runner.views.page import listed, looked_for, runs_table, summary
+from runner.views.page import listed, looked_for, runs_table, second, summary
 from runner.views.selection import about
 from runner.views.text import COUNTERS, sentence
 
@@ -89,7 +89,8 @@ class Pages:
         rows = "".join(self._mapping(one, coupled.get(one["mapping"], 0)) for one in mappings)
         return (
             f"<h2>Mappings</h2>{self.form('plan', '<button>Plan all of them</button>')}"
-            '<div class="wide" role="region" aria-label="Mappings" tabindex="0"><table>'
+            '<div class="wide" role="region" aria-label="Mappings" tabindex="0">'
+            '<table class="cards">'
             "<caption>In the order in which they run.</caption><thead><tr>"
             '<th scope="col">mapping</th><th scope="col" class="n">couplings</th>'
             '<th scope="col">needs</th><th scope="col">do</th>'
@@ -109,7 +110,8 @@ class Pages:
         )
         return (
             f'<tr><th scope="row">{name}<span class="ends">{escape(ends)}</span></th>'
-            f'<td class="n"><a href="{escape(pairs)}">{coupled:,}</a></td><td>{needs}</td>'
+            f'<td class="n" data-of="couplings"><a href="{escape(pairs)}">{coupled:,}</a></td>'
+            f'<td data-is="needs">{needs}</td>'
             f"<td>{self.form('plan', button, kind='inline')}</td></tr>"
         )
 
@@ -158,7 +160,7 @@ class Pages:
         heads = "".join(f'<th scope="col" class="n">{name}</th>' for name in COUNTERS)
         rows = "".join(
             f'<tr><th scope="row">{escape(name)}</th>'
-            + "".join(f'<td class="n">{counted[counter]:,}</td>' for counter in COUNTERS)
+            + "".join(f'<td class="n" data-of="{c}">{counted[c]:,}</td>' for c in COUNTERS)
             + "</tr>"
             for name, counted in report["counters"].items()
         )
@@ -167,7 +169,8 @@ class Pages:
         again = self.form("plan", "<button>Plan again</button>")
         return (
             f"<h2>Run {report['run']}</h2>{stopped}{again}"
-            '<div class="wide" role="region" aria-label="Counters" tabindex="0"><table>'
+            '<div class="wide" role="region" aria-label="Counters" tabindex="0">'
+            '<table class="cards">'
             f'<caption>What was done.</caption><thead><tr><th scope="col">mapping</th>{heads}</tr>'
             f"</thead><tbody>{rows}</tbody></table></div>"
             f"{f'<h2>Failed</h2><ul>{failures}</ul>' if failures else ''}"
@@ -200,7 +203,8 @@ class Pages:
         )
         return (
             f"<h2>Couplings</h2>{search}<p>{len(pairs):,} of {total:,} are shown.</p>"
-            '<div class="wide" role="region" aria-label="Couplings" tabindex="0"><table>'
+            '<div class="wide" role="region" aria-label="Couplings" tabindex="0">'
+            '<table class="cards">'
             "<caption>Which records belong together.</caption><thead><tr>"
             f'<th scope="col">{left}</th><th scope="col">{right}</th><th scope="col">name</th>'
             f'<th scope="col">do</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -236,8 +240,8 @@ class Pages:
         head = "".join(f'<th scope="col">{name}</th>' for name in heads)
         return (
             '<h2>Errors</h2><div class="wide" role="region" aria-label="Errors" tabindex="0">'
-            "<table><caption>Records that fail, or were set aside. An error closes by itself when "
-            f"a run finds it no more.</caption><thead><tr>{head}</tr></thead>"
+            '<table class="cards"><caption>Records that fail, or were set aside. An error closes '
+            f"by itself when a run finds it no more.</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
 
@@ -266,8 +270,8 @@ class Pages:
             f'<tr><th scope="row">{escape(error["mapping"])} '
             f'<span class="key">{named}</span>{label}'
             f'</th><td><span class="error">{escape(state)}</span> {escape(error["reason"] or "")}'
-            f'{hint}</td><td class="n">{error["attempts"]}</td>'
-            f"<td>{escape(error['first_seen'])}</td><td>{forms}</td></tr>"
+            f'{hint}</td><td class="n" data-is="runs">{error["attempts"]}</td>'
+            f'<td data-is="since">{second(error["first_seen"])}</td><td>{forms}</td></tr>'
         )
 
     def why(self, mappings: Sequence[str], reasons: Sequence[Document]) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from runner.sandbox import filters, seeds, store
+from runner.sandbox import filters, store
 from runner.sandbox.answers import Call, Refusal, answer, key_values, number, options, respond
-from runner.sandbox.business_central import cascades, rules
+from runner.sandbox.business_central import cascades, rules, seed
 from runner.sandbox.business_central.batch import batch
 from runner.sandbox.business_central.manners import BusinessCentralManners
 from runner.sandbox.business_central.metadata import Entity, entities, metadata
@@ -63,7 +63,7 @@ class BusinessCentral:
         self._admit()
         with store.opened(self.database) as opened:
             if opened.is_new():
-                seeds.business_central(opened, self.seed)
+                seed.fill(opened, self.seed)
             try:
                 return Server(opened, call, self).answer()
             except Refusal as refusal:

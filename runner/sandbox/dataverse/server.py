@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from runner.sandbox import seeds, store
+from runner.sandbox import store
 from runner.sandbox.answers import Call, Refusal, answer, call_of, refused
-from runner.sandbox.dataverse import changes, choices, expand, identity, metadata, read, write
+from runner.sandbox.dataverse import changes, choices, expand, identity, metadata, read, seed, write
 from runner.sandbox.dataverse.batch import batch
 from runner.sandbox.dataverse.bulk import multiple
 from runner.sandbox.dataverse.keys import located
@@ -72,7 +72,7 @@ class Dataverse:
         call = replace(call, path=served[2] or "", root=f"{call.root}{served[1]}")
         with store.opened(self.database) as opened:
             if opened.is_new():
-                seeds.dataverse(opened, self.seed)
+                seed.fill(opened, self.seed)
             caller = identity.caller(opened, call, now, self.manners)
             user, token = caller.behalf or caller.user, call.headers.get("authorization", "")
             self.gate.admit(user, token, now)

@@ -12,9 +12,10 @@ from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from runner.sandbox import seeds, store
+from runner.sandbox import store
 from runner.sandbox.answers import Call, Refusal, answer, key_values, respond
 from runner.sandbox.nav import read as nav_read
+from runner.sandbox.nav import seed
 from runner.sandbox.nav import write as nav_write
 from runner.sandbox.nav.manners import NavManners
 from runner.sandbox.nav.metadata import Service, metadata, services
@@ -53,7 +54,7 @@ class Nav:
     def _answered(self, call: Call) -> Response:
         with store.opened(self.database) as opened:
             if opened.is_new():
-                seeds.nav(opened, self.seed)
+                seed.fill(opened, self.seed)
             turn = self.turns.__next__
             session = Session(opened, call, self.company, self.manners, self.now, turn)
             return _answer(session)

@@ -31,6 +31,7 @@
     top.append(head);
     for (const cells of rows) {
       const row = make("tr");
+      cells.forEach((one, n) => { if (n) one.dataset.of = heads[n]; });
       row.append(...cells);
       body.append(row);
     }
@@ -87,7 +88,10 @@
     const body = make("div", null, "body"), { left, right } = mappings[a[M]], kind = kinds[a[KIND]];
     if (a[REASON] >= 0) body.append(make("p", strings[a[REASON]]));
     if (a[HINT] >= 0) body.append(hintOf(strings[a[HINT]]));
-    if (!a[FIELDS].length) return body;
+    if (!a[FIELDS].length) {
+      if (kind === "error") body.append(...formsOf(a, left, right));
+      return body;
+    }
     if (a[SIDE]) {
       const creates = kind === "create";
       const rows = a[FIELDS].map(([name, old, now, flags, meant]) => {

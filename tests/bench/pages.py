@@ -28,7 +28,8 @@ from urllib.parse import parse_qs
 
 import uvicorn
 
-from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder
 from runner.connectors.odata.v4 import Habits, OData
 from runner.events import RowsRead
 from runner.extract import canonical, pages

@@ -30,7 +30,8 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
-from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder
 from runner.model import (
     Direction,
     Entity,

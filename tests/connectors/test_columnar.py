@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.connectors.odata.columnar import Cells, Columnar
-from runner.connectors.odata.rows import LARGE, Column, Decoder
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import LARGE, Decoder
 from runner.connectors.problems import UnreadableError
 from runner.wire import Page, Type
 

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from runner.connectors.odata import language as odata
-from runner.connectors.odata.rows import Column, Decoder, chosen
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder, chosen
 from runner.connectors.problems import UnreadableError
 from runner.wire import Type
 

@@ -31,9 +31,10 @@ from runner.connectors.microsoft.nav import NavProfile
 from runner.connectors.odata import v4
 from runner.connectors.odata.batch import Form, unpacked
 from runner.connectors.odata.columnar import Columnar
+from runner.connectors.odata.columns import Column
 from runner.connectors.odata.csdl import MetadataError, entity_sets, names
 from runner.connectors.odata.edm import table
-from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.odata.rows import Decoder
 from runner.connectors.problems import UnreadableError, fault_of
 from runner.connectors.tables.cells import Rules
 from runner.connectors.tables.connector import Tables

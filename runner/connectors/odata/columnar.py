@@ -21,7 +21,7 @@ from runner.wire import Page, Type
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.connectors.odata.rows import Column
+    from runner.connectors.odata.columns import Column
 
 ETAG, NEXT, DELTA = "@odata.etag", "@odata.nextLink", "@odata.deltaLink"
 _GONE = (b"@removed", b"$deletedEntity")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from runner.connectors.odata.columnar import Columnar
+    from runner.connectors.odata.columns import Column
 
     Value = str | int | bool | None
 
@@ -39,32 +40,6 @@ _JSON: Mapping[Type, Any] = {
     Type.BOOLEAN: bool | None,
     Type.DECIMAL: msgspec.Raw,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One field on the wire: what mappings call it, what an answer calls it, and its type.
-
-    ``property`` may be a path, ``Address/City``. ``select`` is what to ask for to get it, empty
-    where ``expand`` brings it. ``annotation``: it comes only where there is something to tell.
-    ``askable``: the server can be asked for rows by it. ``midnight``: a date that travels as an
-    instant, ``number``: a reference that travels as one. ``prefix`` stands before the quotes of a
-    literal of it (enumerations), ``bare`` ones have no quotes. ``parts``: it is put together from
-    these, a key of several fields.
-    """
-
-    name: str
-    property: str
-    type: Type
-    select: str
-    expand: str = ""
-    annotation: bool = False
-    askable: bool = True
-    midnight: bool = False
-    number: bool = False
-    prefix: str = ""
-    bare: bool = False
-    parts: tuple[Column, ...] = ()
 
 
 def chosen(known: Mapping[str, Column], names: Sequence[str], entity: str) -> list[Column]:
@@ -253,6 +228,7 @@ def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document
 def part(column: Column, value: Value) -> str:
     """Write one part of a key of several: quoted texts, all else bare (4.01 URL conventions).
 
+    >>> from runner.connectors.odata.columns import Column
     >>> part(Column(name="No", property="No", type=Type.TEXT, select="No"), "O'B")
     "No='O''B'"
     """

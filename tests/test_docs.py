@@ -66,6 +66,9 @@ _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|csv|json))\n")
 _SPOKEN = re.compile(r"`(sync-run [^`]+)`")
 
 
+COMMANDS: Any = typer.main.get_command(app)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command of a page, and what is shown below it; ``at`` is where its output begins."""
@@ -274,7 +277,7 @@ def test_commands_that_are_spoken_of_exist(page: Path) -> None:
 
 def unknown(words: list[str]) -> str:
     """Return the first word that is no command or option of ours, or nothing."""
-    at: Any = typer.main.get_command(app)
+    at: Any = COMMANDS
     options = {name for one in at.params for name in one.opts}
     for word in words:
         if word.startswith("-"):

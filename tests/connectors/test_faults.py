@@ -177,6 +177,20 @@ def test_a_read_is_given_up_when_its_time_is_over(
     run(scenario())
 
 
+@pytest.mark.parametrize("fault", [dropped_before, truncated, answering(503)])
+def test_counting_is_tried_again(system: System, fault: Fault, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = system.opened(tmp_path)
+        await connector.describe([system.entity])
+        many = await connector.count(system.entity)
+        line.faults += [fault]
+        assert await connector.count(system.entity) == many
+        assert not line.faults
+        await connector.close()
+
+    run(scenario())
+
+
 def test_a_system_that_was_busy_for_long_may_still_go_away_for_a_moment(tmp_path: Path) -> None:
     async def scenario() -> None:
         connector, line, _ = CRM.opened(tmp_path)

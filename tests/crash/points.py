@@ -73,6 +73,9 @@ class _Connection:
         self._at(f"{self._name}: after {words}")
         return found
 
+    def cursor(self) -> _Connection:
+        return _Connection(self._connection.cursor(), self._at, self._name)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 

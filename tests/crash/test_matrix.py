@@ -107,6 +107,7 @@ def test_killed_at_any_point_it_comes_to_the_same_end(
     must_be_sound(kind, tmp_path)
     assert sum(map(len, wanted.values())) > 1, "records that are not there prove nothing"
     print(f"{kind.name}: {len(camera.points)} points, {len(camera.images)} traces")  # noqa: T201
+    assert sum(point.startswith("state: after") for point in camera.points) > 20, "who is watched?"
     long = request.config.getoption("--long")
     for point in camera.images if long else worst(list(camera.images)):
         resumed(kind, tmp_path, camera.images[point], point, wanted)

@@ -21,7 +21,7 @@ from runner.connectors.line.secret import Secret
 from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.connectors.records import Records
-from runner.errors import RunnerError
+from runner.errors import RunnerError, cause
 from runner.model import RECORDS, Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.sandbox.faults import Faulty, planned
@@ -127,6 +127,9 @@ async def applied(
             changes, errors = plan.count(*CHANGES), plan.count(*FAILURES)
             await run.carry_out(session, plan)
             return changes, errors
+    except ExceptionGroup as group:
+        # As commands do: what befell tasks side by side is told as one of them.
+        raise (cause(group) or group) from group
     finally:
         for connector in connectors.values():
             await connector.close()

@@ -140,7 +140,7 @@ class Service:
             try:
                 return int(content.decode("utf-8-sig"))
             except ValueError as error:
-                raise UnreadableError("it is no number") from error
+                raise UnreadableError("it is no number", garbled=True) from error
 
         return await self._client.read(request, number)
 

@@ -15,7 +15,8 @@ _TYPES = {
     Type.DATE: "DATE",
     Type.INSTANT: "TIMESTAMP",
 }
-_RAW = {Type.INTEGER: "BIGINT", Type.BOOLEAN: "BOOLEAN"}
+_RAW = frozenset({Type.INTEGER, Type.BOOLEAN, Type.DECIMAL})
+"""The types whose values are kept as they come in: all others come as texts."""
 
 SAME = "IS NOT DISTINCT FROM"
 """Equality for which NULL is a value like any other."""
@@ -63,8 +64,11 @@ def column_type(kind: Type) -> str:
 
 
 def raw_type(kind: Type) -> str:
-    """Return the column type that values of this type come in from the wire (see ``wire.Page``)."""
-    return _RAW.get(kind, "VARCHAR")
+    """Return the column type that values are kept in as they come (``wire.Page``).
+
+    A number that came as a text is a number here.
+    """
+    return column_type(kind) if kind in _RAW else "VARCHAR"
 
 
 def cast(sql: str, kind: Type) -> str:

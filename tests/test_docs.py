@@ -17,7 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,8 @@ TO_BE_FILLED_IN = "?"
 """An output that its author leaves to ``--update-golden``."""
 ENDS_WELL = {0, 2, 3}
 """Exit codes of a command that shows no output: it is done, or some records are to be looked at."""
+FAULTS = {70, 127}
+"""Exit codes that no command of a page may have: a fault of ours, or no such command."""
 TIMES = [
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?"), "<moment>"),
     (re.compile(r"\b\d+\.\d+ ?s\b"), "<seconds>"),
@@ -64,6 +66,9 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|csv|json))\n")
 _SPOKEN = re.compile(r"`(sync-run [^`]+)`")
+
+
+COMMANDS: Any = typer.main.get_command(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +143,20 @@ class Shell:
         return told.returncode, told.stdout + _said(told.stderr)
 
     def _serve(self, typed: str) -> None:
-        """Start a server, and wait until it says that it is there."""
-        words = [sys.executable, "-m", "runner", *shlex.split(typed)[1:]]
-        serving = subprocess.Popen(words, cwd=self.folder, stderr=subprocess.PIPE, text=True)
+        """Start a server, and wait until it answers."""
+        words = shlex.split(typed)[1:]
+        serving = subprocess.Popen([sys.executable, "-m", "runner", *words], cwd=self.folder)
         self.ends.callback(serving.wait)
         self.ends.callback(serving.terminate)
-        assert serving.stderr is not None
-        self.ends.callback(serving.stderr.close)
-        assert serving.stderr.readline()
+        while not answers(int(words[words.index("--port") + 1])):
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"{typed}: it ended with {serving.wait(timeout=0.05)}")
+
+
+def answers(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def free_port() -> str:
@@ -233,7 +244,8 @@ def played(page: Path, shell: Shell) -> Iterator[tuple[Command, str]]:
                     "\n".join(lines).rstrip().splitlines()
                     for lines in (command.shown, printed.splitlines())
                 )
-                if not (agrees(shown, said) if shown else code in ENDS_WELL):
+                fine = code not in FAULTS if shown else code in ENDS_WELL
+                if not (fine and (not shown or agrees(shown, said))):
                     yield command, printed
 
 
@@ -274,7 +286,7 @@ def test_commands_that_are_spoken_of_exist(page: Path) -> None:
 
 def unknown(words: list[str]) -> str:
     """Return the first word that is no command or option of ours, or nothing."""
-    at: Any = typer.main.get_command(app)
+    at: Any = COMMANDS
     options = {name for one in at.params for name in one.opts}
     for word in words:
         if word.startswith("-"):

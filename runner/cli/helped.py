@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from runner.errors import RunnerError
+from runner.errors import ExitCode, RunnerError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Misused: Any = typer.BadParameter.__base__
+"""What is raised for words on the command line that mean nothing; typer gives it no name."""
 _BLOCK = re.compile(r"^\\b\n((?:.+\n?)+)", re.MULTILINE)
 
 
@@ -21,12 +27,32 @@ class Group(TyperGroup):
         super().__init__(*words, **told)
         self.help = _BLOCK.sub(_set_off, self.help or "")
 
+    def make_context(self, *words: Any, **told: Any) -> Any:
+        """Understand the options before the command."""
+        with _misuse_has_its_code():
+            return super().make_context(*words, **told)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Understand the rest, and run the command."""
+        with _misuse_has_its_code():
+            return super().invoke(ctx)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command with its help ready to be shown."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _ready(command)
         return command
+
+
+@contextmanager
+def _misuse_has_its_code() -> Iterator[None]:
+    """Let misuse end with 1: with 2, a pipeline would take a typing error for changes."""
+    try:
+        yield
+    except _Misused as error:
+        error.exit_code = ExitCode.UNUSABLE
+        raise
 
 
 def _ready(command: Any) -> None:

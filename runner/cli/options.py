@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.helped import mapping_names
+from runner.errors import RunnerError
 
 if TYPE_CHECKING:
     from runner.model import Project
@@ -52,3 +53,17 @@ def the_project(context: typer.Context) -> Project:
 
     where: Where = context.obj
     return load(where.folder, environment=where.environment)
+
+
+def writable(*targets: Path | None) -> None:
+    """Refuse files that could not be written, before anything is read for them.
+
+    Raises:
+        RunnerError: the folder of one is not there, or it is a folder itself.
+
+    """
+    for target in (target for target in targets if target is not None):
+        if not target.parent.is_dir():
+            raise RunnerError(f"{target} cannot be written: there is no folder {target.parent}")
+        if target.is_dir():
+            raise RunnerError(f"{target} cannot be written: it is a folder")

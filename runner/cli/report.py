@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import say, words_for_errors
-from runner.cli.options import Names, the_project
+from runner.cli.options import Names, the_project, writable
 from runner.cli.progress import progress
 from runner.cli.select import choose
 from runner.errors import RunnerError
@@ -47,6 +47,7 @@ def report(
     with words_for_errors():
         project = the_project(context)
         chosen = choose(project, names or [])
+        writable(out)
         asyncio.run(_report(project, Selection(mappings=chosen), saved, out))
         say(f"Written to {out}.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import screen, words_for_errors
-from runner.cli.options import Full, Json, the_project
+from runner.cli.options import Full, Json, the_project, writable
 from runner.cli.progress import progress
 from runner.cli.walk import PlanOptions, duration, print_plan, saved
 from runner.errors import ExitCode
@@ -45,6 +45,7 @@ def undo(
         from runner.run import FULL
 
         project = the_project(context)
+        writable(out)
         options = PlanOptions(
             out=out,
             lasts=duration(expires),

@@ -13,7 +13,16 @@ import typer
 
 from runner.cli.console import asks, say, screen, words_for_errors
 from runner.cli.helped import mapping_names
-from runner.cli.options import Deletes, Full, Incremental, Json, Metrics, Names, the_project
+from runner.cli.options import (
+    Deletes,
+    Full,
+    Incremental,
+    Json,
+    Metrics,
+    Names,
+    the_project,
+    writable,
+)
 from runner.cli.progress import progress
 from runner.cli.select import Filter, Prefer, Records, To, WithDependencies, left_out, selected
 from runner.errors import ExitCode, GuardError, RunnerError
@@ -149,6 +158,7 @@ def plan(  # noqa: PLR0913 - one for each option
             prefer=prefer,
             dependencies=dependencies,
         )
+        writable(out, html, markdown)
         if explain:
             asyncio.run(_explain(project, chosen))
             return
@@ -216,7 +226,7 @@ def apply(  # noqa: PLR0913 - one for each option
         from runner.plan.guards import known
 
         project = the_project(context)
-        saved = Path(names[0]) if names and len(names) == 1 and Path(names[0]).is_file() else None
+        saved = _saved_plan(project, names or [])
         if saved and incremental:
             raise RunnerError(
                 f"{saved} is a saved plan: what it needed was read when it was made",
@@ -317,6 +327,18 @@ def saved(made: Plan, out: Path | None, lasts: timedelta) -> None:
     if out:
         header = made.save(out, lasts=lasts, key=plan_key())
         say(f"Saved to {out}; `sync-run apply {out}` does exactly this, until {header.expires}.")
+
+
+def _saved_plan(project: Project, names: list[str]) -> Path | None:
+    """Tell a plan to carry out from mappings to run."""
+    if len(names) != 1:
+        return None
+    path = Path(names[0])
+    if path.is_file():
+        return path
+    if names[0] not in {mapping.name for mapping in project.mappings} and path.suffix:
+        raise RunnerError(f"there is no plan {path}", hint="`sync-run plan --out FILE` saves one")
+    return None
 
 
 def duration(text: str) -> timedelta:

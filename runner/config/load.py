@@ -207,8 +207,13 @@ def _mapping_faults(document: Document, systems: tuple[str, ...]) -> Iterator[Pr
     known = {*_words(), *systems}
     strange = [key for key in document.value if key not in known]
     for key in strange:
+        value, at = document.value[key], document.key_at((key,))
+        if isinstance(value, dict) and "entity" in value:
+            hint = nearest(key, systems) or f"they are {' and '.join(systems)}"
+            yield Problem(at, f"'{key}' is none of the systems of sync.yaml", hint)
+            continue
         hint = nearest(key, known) or f"known are {', '.join(sorted(known))}"
-        yield Problem(document.key_at((key,)), f"unknown key '{key}'", hint)
+        yield Problem(at, f"unknown key '{key}'", hint)
     rest = {key: value for key, value in document.value.items() if key not in strange}
     yield from check(Document(document.file, rest, document.values, document.keys), schema)
     for name in (name for name in systems if isinstance(rest.get(name), dict)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runner import dialect
 from runner.compile import COUPLING
 from runner.errors import NoSuchRecordError
-from runner.extract.pages import append, batch
+from runner.extract.pages import append, empty
 from runner.model import Side
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ async def pull(
     shows in the rest.
     """
     columns = reading.columns
-    connection.register("incoming", batch([], columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
+    empty(connection, table, columns)
     if not wanted:
         return 0
     query = replace(reading.query, filter="", keys=tuple(wanted))

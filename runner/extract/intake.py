@@ -11,7 +11,7 @@ from runner import dialect
 from runner.compile import incremental
 from runner.compile.tables import KEY
 from runner.extract import mirror
-from runner.extract.canonical import canonical, readable
+from runner.extract.canonical import canonical
 from runner.extract.pages import empty, keep_last
 from runner.state.keys import among
 
@@ -84,16 +84,9 @@ class Intake:
         keep_last(self.connection, self.raw)
 
     def canonical(self, target: str) -> None:
-        """Make canonical rows of the raw ones, which are gone then.
-
-        Raises:
-            SystemUnavailableError: the system sent a value that is none of its type.
-
-        """
-        rule = self.mapping.rule.entity(self.side)
+        """Make canonical rows of the raw ones, which are gone then."""
         self.connection.execute(f"DROP TABLE IF EXISTS {target}")
-        with readable(rule.system, rule.entity):
-            canonical(self.connection, self.mapping, self.side, self.raw, target)
+        canonical(self.connection, self.mapping, self.side, self.raw, target)
         self.connection.execute(f"DROP TABLE {self.raw}")
 
     def replace(self, known: mirror.Known | None, told: mirror.Known) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from runner import dialect
 from runner.events import RowsRead
 from runner.wire import Type
 
@@ -23,13 +24,14 @@ ROWS_PER_INSERT = 122_880
 """Rows gathered before they go into DuckDB: one row group of it, which is written once and never
 again. Inserts of 50,000 rows cost twice as much, an insert a page thrice (``tests/bench``)."""
 
+_RAW = ("#key", "#etag")
 _ARROW = {Type.INTEGER: pa.int64(), Type.BOOLEAN: pa.bool_()}
 
 
 def schema(columns: Mapping[str, Type]) -> pa.Schema:
     """Return the Arrow schema of raw rows: key, ETag, then the fields (see ``wire.Page``)."""
     return pa.schema(
-        [("#key", pa.string()), ("#etag", pa.string())]
+        [(name, pa.string()) for name in _RAW]
         + [(name, _ARROW.get(kind, pa.string())) for name, kind in columns.items()]
     )
 
@@ -52,6 +54,16 @@ def _arrow(page: Page, shape: pa.Schema) -> pa.RecordBatch:
     )
 
 
+def _as_it_came(page: Page, columns: Mapping[str, Type]) -> pa.RecordBatch:
+    """Return a page as Arrow; decimals that did not come as texts stay what they are."""
+    shape = schema(columns)
+    for n, name in enumerate(columns, len(_RAW)):
+        told = page.columns[name]
+        if columns[name] is Type.DECIMAL and hasattr(told, "__arrow_array__"):
+            shape = shape.set(n, pa.field(name, pa.array(told).type))
+    return _arrow(page, shape)
+
+
 async def pull(
     connector: Connector,
     query: WireQuery,
@@ -63,6 +75,7 @@ async def pull(
 ) -> int:
     """Read everything the query asks for into a raw table; return the number of rows.
 
+    All that fill raw tables raise DuckDB's error where a value is none of its type (``readable``).
     A record that came twice because it moved while paging is kept once, as it was last read.
     """
     empty(connection, table, columns)
@@ -80,9 +93,12 @@ async def pull(
 
 def empty(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Type]) -> None:
     """Make a raw table without rows, in the place of whatever has its name."""
-    connection.register("incoming", batch([], columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
+    kinds = {
+        **dict.fromkeys(_RAW, "VARCHAR"),
+        **{name: dialect.raw_type(kind) for name, kind in columns.items()},
+    }
+    shape = ", ".join(f"{dialect.name(name)} {kind}" for name, kind in kinds.items())
+    connection.execute(f"CREATE OR REPLACE TABLE {table} ({shape})")
 
 
 async def append(
@@ -108,27 +124,34 @@ async def gather(
 ) -> int:
     """Take pages into a raw table that is there, in their order; return how many rows came."""
     # Pages wait as Arrow, which takes a fifth of the memory of Python's texts.
-    shape, waiting = schema(columns), list[pa.RecordBatch]()
-    gathered = rows = 0
+    waiting = list[pa.RecordBatch]()
+    rows = 0
     async for page in pages:
-        waiting.append(_arrow(page, shape))
-        gathered += len(page.keys)
-        rows += len(page.keys)
+        came = _as_it_came(page, columns)
+        if waiting and waiting[0].schema != came.schema:
+            await _insert(connection, table, waiting)
+            waiting = []
+        waiting.append(came)
+        rows += came.num_rows
         read(rows)
-        if gathered >= ROWS_PER_INSERT:
-            await _insert(connection, table, pa.Table.from_batches(waiting, shape))
-            waiting, gathered = [], 0
+        if sum(one.num_rows for one in waiting) >= ROWS_PER_INSERT:
+            await _insert(connection, table, waiting)
+            waiting = []
     if waiting:
-        await _insert(connection, table, pa.Table.from_batches(waiting, shape))
-    connection.unregister("incoming")
+        await _insert(connection, table, waiting)
     return rows
 
 
-async def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+async def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, batches: Sequence[pa.RecordBatch]
+) -> None:
+    # In one piece: two threads that share out the pieces get in each other's way.
+    rows = pa.Table.from_batches(batches).combine_chunks()
     connection.register("incoming", rows)
     statement = f"INSERT INTO {table} SELECT * FROM incoming"
     if rows.num_rows < ROWS_PER_INSERT:
         connection.execute(statement)
+        connection.unregister("incoming")
         return
     # The next page, and the other system's, arrive meanwhile.
     inserting = asyncio.ensure_future(asyncio.to_thread(connection.execute, statement))
@@ -137,6 +160,7 @@ async def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Ta
     finally:
         # Whoever is called off leaves no statement running on a connection that is about to close.
         await asyncio.wait([inserting])
+    connection.unregister("incoming")
 
 
 def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from runner.compile import COUNTED_DDL
 from runner.compile.incremental import Way
 from runner.events import PhaseDone, RowsRead
-from runner.extract import chosen, refresh
+from runner.extract import chosen, refresh, sources
 from runner.extract.canonical import canonical, readable
-from runner.extract.pages import append, batch, pull
+from runner.extract.pages import append, empty, pull
 from runner.extract.refresh import Taken
 from runner.model import Side
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runner.connectors.protocol import Connector
     from runner.events import Tell
     from runner.extract.refresh import Manner
+    from runner.extract.sources import Source
 
 Takings = dict[tuple[str, Side], Taken]
 """How each side was read, by mapping and side."""
@@ -76,40 +77,70 @@ async def _of_system(
     manner: Manner | None,
     taken: Takings,
 ) -> None:
+    def kept(mapping: CompiledMapping, side: Side) -> bool:
+        return manner is not None and refresh.keeps(mapping, side, manner)
+
+    ends = [(m, side) for m in mappings for side in Side if m.rule.entity(side).system == system]
+    common = sources.shared(
+        [end for end in ends if not kept(*end) and (end[0].name, end[1]) not in by_key]
+    )
     # Each task has a cursor of its own: statements of one connection must not interleave.
     with connection.cursor() as cursor:
-        for mapping in mappings:
-            for side in (side for side in Side if mapping.rule.entity(side).system == system):
-                began, raw = monotonic(), mapping.tables.raw(side)
-                entity = mapping.rule.entity(side).entity
-                told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
-                if manner is not None and refresh.keeps(mapping, side, manner):
-                    taken[mapping.name, side] = await refresh.bring_up(
-                        mapping, side, connector, cursor, manner, tell
-                    )
-                    tell(_read(told, taken[mapping.name, side].rows, began))
-                    continue
-                reading = mapping.reading(side)
-                columns = reading.columns
-                keys = by_key.get((mapping.name, side))
-                if keys is not None:
-                    rows = await chosen.pull(connector, reading, keys, cursor, raw)
-                    tell(replace(told, rows=rows, done=True))
+        for mapping, side in ends:
+            began, entity = monotonic(), mapping.rule.entity(side).entity
+            told = RowsRead(mapping=mapping.name, system=system, entity=entity, rows=0)
+            with readable(system, entity):
+                if manner is not None and kept(mapping, side):
+                    found = await refresh.bring_up(mapping, side, connector, cursor, manner, tell)
+                elif (keys := by_key.get((mapping.name, side))) is not None:
+                    found = await _some(mapping, side, connector, cursor, keys)
+                    tell(replace(told, rows=found.rows, done=True))
                 else:
-                    rows = await pull(connector, reading.query, columns, cursor, raw, tell, told)
-                    await _missing(mapping, side, connector, cursor, raw)
-                if keys is None and reading.query.filter:
-                    total = await connector.count(entity)
-                    cursor.execute(
-                        "INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total]
-                    )
-                with readable(system, entity):
-                    canonical(cursor, mapping, side, raw, mapping.tables.snapshot(side))
-                cursor.execute(f"DROP TABLE {raw}")
-                taken[mapping.name, side] = Taken(
-                    way=Way.WHOLE, rows=rows, relation=mapping.tables.snapshot(side)
-                )
-                tell(_read(told, rows, began))
+                    source = common[mapping.name, side]
+                    found = await _whole(mapping, side, connector, cursor, source, tell, told)
+            taken[mapping.name, side] = found
+            tell(_read(told, found.rows, began))
+
+
+async def _some(
+    mapping: CompiledMapping,
+    side: Side,
+    connector: Connector,
+    cursor: duckdb.DuckDBPyConnection,
+    keys: tuple[str, ...],
+) -> Taken:
+    """Make a snapshot of the records of one side that have these keys."""
+    raw, snapshot = mapping.tables.raw(side), mapping.tables.snapshot(side)
+    rows = await chosen.pull(connector, mapping.reading(side), keys, cursor, raw)
+    canonical(cursor, mapping, side, raw, snapshot)
+    cursor.execute(f"DROP TABLE {raw}")
+    return Taken(way=Way.WHOLE, rows=rows, relation=snapshot)
+
+
+async def _whole(
+    mapping: CompiledMapping,
+    side: Side,
+    connector: Connector,
+    cursor: duckdb.DuckDBPyConnection,
+    source: Source,
+    tell: Tell,
+    told: RowsRead,
+) -> Taken:
+    """Make a snapshot of all records of one side; others may have read them already."""
+    if source.readers[0] == (mapping.name, side):
+        rows = await pull(connector, source.query, source.columns, cursor, source.raw, tell, told)
+    else:
+        [(rows,)] = cursor.execute(f"SELECT count(*) FROM {source.raw}").fetchall()
+        tell(replace(told, rows=rows, done=True))
+    await _missing(mapping, side, connector, cursor, source)
+    if source.query.filter:
+        total = await connector.count(told.entity)
+        cursor.execute("INSERT INTO counted VALUES (?, ?, ?)", [mapping.name, side.value, total])
+    snapshot = mapping.tables.snapshot(side)
+    canonical(cursor, mapping, side, source.raw, snapshot)
+    if source.readers[-1] == (mapping.name, side):
+        cursor.execute(f"DROP TABLE {source.raw}")
+    return Taken(way=Way.WHOLE, rows=rows, relation=snapshot)
 
 
 def _read(told: RowsRead, rows: int, began: float) -> PhaseDone:
@@ -131,13 +162,13 @@ async def by_keys(
 ) -> None:
     """Read records of one side by their keys into its snapshot; more may come."""
     raw, reading = mapping.tables.raw(side), mapping.reading(side)
-    connection.register("incoming", batch([], reading.columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {raw} AS SELECT * FROM incoming")
-    if keys:
-        whole = len(keys) > _MOST_BY_KEY
-        query = replace(reading.query, filter="", keys=() if whole else tuple(keys))
-        await append(connector, query, reading.columns, connection, raw)
-    canonical(connection, mapping, side, raw, mapping.tables.snapshot(side), looks=False)
+    empty(connection, raw, reading.columns)
+    with readable(mapping.rule.entity(side).system, mapping.rule.entity(side).entity):
+        if keys:
+            whole = len(keys) > _MOST_BY_KEY
+            query = replace(reading.query, filter="", keys=() if whole else tuple(keys))
+            await append(connector, query, reading.columns, connection, raw)
+        canonical(connection, mapping, side, raw, mapping.tables.snapshot(side), looks=False)
     connection.execute(f"DROP TABLE {raw}")
 
 
@@ -155,9 +186,9 @@ async def _look_into(
         merged[sought.table] = replace(sought, columns=columns, query=query)
     for sought in merged.values():
         connector, columns = connectors[sought.system], dict(sought.columns)
-        connection.register("incoming", batch([], columns))
-        connection.execute("CREATE OR REPLACE TABLE looked AS SELECT * FROM incoming")
-        await append(connector, sought.query, columns, connection, "looked")
+        empty(connection, "looked", columns)
+        with readable(sought.system, sought.query.entity):
+            await append(connector, sought.query, columns, connection, "looked")
         connection.execute(sought.statement("looked"))
         connection.execute("DROP TABLE looked")
 
@@ -167,22 +198,21 @@ async def _missing(
     side: Side,
     connector: Connector,
     connection: duckdb.DuckDBPyConnection,
-    raw: str,
+    source: Source,
 ) -> None:
     """Read the coupled and chosen records that did not come, by keys: only asking tells why.
 
     One left the filter, and rests; one was skipped, because others went while pages were read; and
     one is not there any more: that alone was deleted.
     """
-    reading = mapping.reading(side)
     rows = connection.execute(
         f"""SELECT c."key" FROM ({mapping.known(side)}) c
-        ANTI JOIN {raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c."key" """
+        ANTI JOIN {source.raw} r ON {mapping.canonical_key(side, 'r."#key"')} = c."key" """
     ).fetchall()
     missing = tuple(str(row[0]) for row in rows)
     if not missing:
         return
     # Many at once are read faster with everything than by their keys.
     whole = len(missing) > _MOST_BY_KEY
-    query = replace(reading.query, filter="", keys=() if whole else missing)
-    await append(connector, query, reading.columns, connection, raw)
+    query = replace(source.query, filter="", keys=() if whole else missing)
+    await append(connector, query, source.columns, connection, source.raw)

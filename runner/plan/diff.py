@@ -116,7 +116,7 @@ def _decide_one(
         _run(connection, mapping.undecided())
     statuses = _statuses(connection, mapping)
     if kept and "changed" in statuses:
-        chosen = among(connection, "left_key", mapping.changed)
+        chosen = among(connection, "left_key", mapping.changed, rows=counted.coupled)
         _run(connection, mapping.base_view(fitting, chosen))
     else:
         _run(connection, mapping.empty_base())

@@ -67,10 +67,7 @@ class Plan:
                 self.connection.execute("RESET disabled_compression_methods")
                 self.connection.execute(f"ATTACH {_text(half)} AS saved")
                 try:
-                    for table in ("action", "cleared", *_afters(header)):
-                        name = _name(table)
-                        self.connection.execute(f"CREATE TABLE saved.{name} AS FROM {name}")
-                    _write(self.connection, "saved.header", header)
+                    _copy(self.connection, "saved", header)
                     seal.close(self.connection, "saved", _tables(header), key)
                     self.connection.execute("CHECKPOINT saved")
                 finally:
@@ -84,8 +81,14 @@ class Plan:
         return header
 
     def release(self) -> Path:
-        """Close the file, so that the one who applies the plan can attach it; return its path."""
-        self.connection.execute("PRAGMA enable_checkpoint_on_shutdown")
+        """Let go of the plan, so that the one who applies it can attach its file; return the path.
+
+        A plan that was only just made is written there.
+        """
+        if not self.path.exists():
+            self.connection.execute(f"ATTACH {_text(self.path)} AS released")
+            _copy(self.connection, "released", self.header)
+            self.connection.execute("DETACH released")
         self.connection.close()
         return self.path
 
@@ -111,8 +114,7 @@ def read(
 
 
 def sealed(path: Path, connection: duckdb.DuckDBPyConnection, header: Header) -> Plan:
-    """Write the header into the run file, which makes it a plan."""
-    _write(connection, "header", header)
+    """Let go of the state: what the run decided is a plan."""
     connection.execute("DETACH state")
     return Plan(path, connection, header)
 
@@ -164,10 +166,13 @@ def _tables(header: Header) -> tuple[str, ...]:
     return ("header", "action", "cleared", *_afters(header))
 
 
-def _write(connection: duckdb.DuckDBPyConnection, table: str, header: Header) -> None:
-    connection.execute(f"CREATE TABLE {table} (document VARCHAR)")
+def _copy(connection: duckdb.DuckDBPyConnection, catalogue: str, header: Header) -> None:
+    """Write a plan, without the snapshots it was computed from, into an attached file."""
+    for table in ("action", "cleared", *_afters(header)):
+        connection.execute(f"CREATE TABLE {catalogue}.{_name(table)} AS FROM {_name(table)}")
+    connection.execute(f"CREATE TABLE {catalogue}.header (document VARCHAR)")
     document = msgspec.json.encode(header).decode()
-    connection.execute(f"INSERT INTO {table} VALUES (?)", [document])
+    connection.execute(f"INSERT INTO {catalogue}.header VALUES (?)", [document])
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

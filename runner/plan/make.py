@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import duckdb
 
+from runner import dialect
 from runner.plan import file
 from runner.plan.actions import Header
 from runner.plan.diff import decide
@@ -28,15 +29,19 @@ if TYPE_CHECKING:
     from runner.plan.actions import Origin
 
 
-RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE'; PRAGMA disable_checkpoint_on_shutdown;
+RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE';
 SET disabled_compression_methods = 'dict_fsst'"""
-"""How a run's own file is kept: nobody needs it after a crash, nor once the run is over, and
+"""How a plan is written that is about to be applied: nobody needs its file after a crash, and
 weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """The file that one run's snapshots and actions live in, open."""
+    """What one run's snapshots and actions live in, and where its plan is written to be applied.
+
+    They are tables in memory, which DuckDB puts on disk as far as its ``memory_limit`` asks for:
+    writing rows to a file that is gone in minutes takes thrice as long as keeping them.
+    """
 
     path: Path
     connection: duckdb.DuckDBPyConnection
@@ -44,13 +49,11 @@ class RunFile:
 
 @contextmanager
 def run_file() -> Iterator[RunFile]:
-    """Make the file of one run, gone when the run is over. It holds the company's records."""
-    with TemporaryDirectory(prefix="sync-run-") as folder:
-        path = Path(folder) / "run.duckdb"
-        with duckdb.connect(str(path)) as connection:
-            connection.execute(RUN_SETTINGS)
-            connection.execute(f"SET temp_directory = '{folder}/spill'")
-            yield RunFile(path, connection)
+    """Make the place of one run, gone when the run is over: it holds the company's records."""
+    with TemporaryDirectory(prefix="sync-run-") as folder, duckdb.connect() as connection:
+        connection.execute(RUN_SETTINGS)
+        connection.execute(f"SET temp_directory = {dialect.text(f'{folder}/spill')}")
+        yield RunFile(Path(folder) / "plan.duckdb", connection)
 
 
 def make(

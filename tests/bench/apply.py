@@ -1,11 +1,12 @@
 """What writing costs: a plan of so many updates carried out against a service that takes its time.
 
-    python -m tests.bench.apply [--size 1000] [--latency 5 20 100] [--json]
+    python -m tests.bench.apply [--size 1000] [--latency 5 20 100] [--most 6] [--json]
 
 The comparison is the bare client (httpx, one client a worker, as many workers) that sends the same
 requests and reads the answers. ``kept`` is the share of the time that went into journal and state.
 The service is a process of its own; both are measured in turn, and the fastest of ``--repeat``
-rounds counts.
+rounds counts. With ``--most`` it refuses (429) what comes above so many at a time: we may send
+``EAGER`` at a time and have to find that out, the bare client is told; ``refused`` counts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from runner.connectors.protocol import Connector
 
-WORKERS = 8
+WORKERS, EAGER = 8, 32
 
 
 def project(folder: Path) -> Project:
@@ -102,11 +103,11 @@ class Kept:
         return timed
 
 
-async def ours(size: int, url: str) -> dict[str, float]:
+async def ours(size: int, url: str, workers: int) -> dict[str, float]:
     """Plan; then measure what ``apply`` does from the plan to the last settled record."""
     with TemporaryDirectory() as name:
         opened = project(Path(name))
-        pace = Pace(concurrency=WORKERS)
+        pace = Pace(concurrency=workers)
         service = OData("b", url, None, habits=Habits(), pace=pace)
         connectors: dict[str, Connector] = {"a": source(size), "b": service}
         with held(opened.state, "bench") as store, run_file() as file, Kept() as kept:
@@ -119,15 +120,16 @@ async def ours(size: int, url: str) -> dict[str, float]:
                 tell=lambda _: None,
             )
             made = await run.make_plan(session, file, Selection(mappings=("records",)))
-            started = time.perf_counter()
+            before, started = service.requests, time.perf_counter()
             report = await run.carry_out(session, made)
             seconds = time.perf_counter() - started
+            refused = service.requests - before - size
         await service.close()
         assert report.counters["records"]["modified"] == size, report
-    return {"seconds": seconds, "kept": kept.seconds / seconds}
+    return {"seconds": seconds, "kept": kept.seconds / seconds, "refused": refused}
 
 
-async def bare(size: int, url: str) -> dict[str, float]:
+async def bare(size: int, url: str, workers: int) -> dict[str, float]:
     """Send the same requests, and decode the answers."""
     waiting = iter(range(size))
     headers = {
@@ -146,15 +148,20 @@ async def bare(size: int, url: str) -> dict[str, float]:
                 assert reply.json()["t0"] == f"new {n}"
 
     started = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(WORKERS)))
+    await asyncio.gather(*(worker() for _ in range(workers)))
     return {"seconds": time.perf_counter() - started}
 
 
-def table(size: int, latency: int, repeat: int) -> dict[str, Any]:
-    """Measure both in turn at so many milliseconds a write."""
-    with served(size, latency / 1000) as url:
+def table(size: int, latency: int, repeat: int, most: int = 0) -> dict[str, Any]:
+    """Measure both in turn at so many milliseconds a write; ``most`` at a time, 0: any number."""
+    workers = (EAGER, most) if most else (WORKERS, WORKERS)
+    with served(size, latency / 1000, most or 1_000) as url:
         rounds = [
-            (asyncio.run(ours(size, url)), asyncio.run(bare(size, url))) for _ in range(repeat)
+            tuple(
+                asyncio.run(send(size, url, n))
+                for send, n in zip((ours, bare), workers, strict=True)
+            )
+            for _ in range(repeat)
         ]
     own = min((mine for mine, _ in rounds), key=lambda told: told["seconds"])
     peer = min(theirs["seconds"] for _, theirs in rounds)
@@ -166,6 +173,7 @@ def table(size: int, latency: int, repeat: int) -> dict[str, Any]:
         "per_second": size / own["seconds"],
         "of_bare": peer / own["seconds"],
         "kept": own["kept"],
+        "refused": own["refused"],
     }
 
 
@@ -174,17 +182,20 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000)
     parser.add_argument("--latency", type=int, nargs="+", default=[5, 20, 100])
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = [table(options.size, latency, options.repeat) for latency in options.latency]
+    rows = [table(options.size, ms, options.repeat, options.most) for ms in options.latency]
     if options.json:
         json.dump(rows, sys.stdout, indent=2)
         return
-    print(f"{'a write takes':>14}{'writes':>9}{'writes/s':>10}{'of bare':>9}{'kept':>7}")
+    print(
+        f"{'a write takes':>14}{'writes':>9}{'writes/s':>10}{'of bare':>9}{'kept':>7}{'refused':>9}"
+    )
     for row in rows:
         print(
             f"{row['latency_ms']:>11} ms{row['size']:>9,}{row['per_second']:>10.0f}"
-            f"{row['of_bare']:>9.0%}{row['kept']:>7.1%}"
+            f"{row['of_bare']:>9.0%}{row['kept']:>7.1%}{row['refused']:>9,}"
         )
 
 

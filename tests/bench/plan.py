@@ -1,11 +1,14 @@
 """How fast a plan is made: from both sides' pages, and from snapshots to the action table.
 
-    python -m tests.bench.plan [--sizes 10000 100000 1000000] [--json]
+    python -m tests.bench.plan [--sizes 10000 100000 1000000] [--memory 512MB] [--json]
 
-The comparison is the DuckDB three-way join that a good engineer would write by hand: left, right,
-base and couplings joined, a bit mask of changed fields per side (`peer`). Both start from the same
-tables in a file; each measurement runs in a process of its own, whose peak memory is told. Data:
-20 fields (15 text, 5 decimal), 1 % changed on the left, 0.1 % on both sides, 0.1 % new on each.
+`pages to plan` begins with the JSON that two OData services would send, `snapshots to plan` with
+what was made of it. The comparison is the DuckDB three-way join that a good engineer would write by
+hand: left, right, base and couplings joined, a bit mask of changed fields per side (`peer`), from
+the same snapshots in memory and the same state in a file. Each measurement runs in a process of its
+own, whose peak memory is told, and how much DuckDB put on disk. Data: 20 fields (15 text, 5
+decimal), 1 % changed on the left, 0.1 % on both sides, 0.1 % new on each. ``--memory`` limits what
+DuckDB holds in memory.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
-import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -26,6 +30,8 @@ import duckdb
 
 from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder
 from runner.model import (
     Direction,
     Entity,
@@ -36,17 +42,24 @@ from runner.model import (
     Selection,
     Side,
 )
-from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, RunFile, make
+from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, make, run_file
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from runner.plan import RunFile
 
 TEXTS, DECIMALS = 15, 5
 NAMES = [f"t{n}" for n in range(TEXTS)] + [f"d{n}" for n in range(DECIMALS)]
 PAGE = 5_000
+LARGE = 1_000_000
+"""Records from which on a work is measured once: there is little that could disturb it as long."""
+MOST_FROM_PAGES = 1_000_000
+"""Records whose pages are written to disk; beyond, planning alone is measured."""
+MEMORY = "SYNC_RUN_BENCH_MEMORY"
 
 
 def entity(name: str) -> EntityType:
@@ -75,23 +88,36 @@ def project(folder: Path) -> Project:
     )
 
 
-class Generated(Fake):
-    """A system of so many records, made as they are asked for: nothing of it is measured."""
+class Stored(Fake):
+    """A system whose answers lie on disk, as JSON: all of reading is measured but the network."""
 
-    def __init__(self, name: str, size: int, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         super().__init__({name: entity(name)}, client_keys=True)
-        self._name, self._size, self._folder = name, size, folder
+        self._folder = folder / name
 
     async def pages(self, query: WireQuery) -> AsyncIterator[Page]:
-        with duckdb.connect(str(self._folder / "source.duckdb"), read_only=True) as source:
-            rows = source.execute(f'SELECT * FROM "{self._name}"')
-            while columns := _columns(rows.fetchmany(PAGE)):
-                keys = columns["id"]
-                yield Page(keys=keys, etags=keys, columns={n: columns[n] for n in query.fields})
+        kinds = entity(query.entity).fields
+        made = {n: Column(name=n, property=n, type=kinds[n].type, select=n) for n in ("id", *NAMES)}
+        decoder = Decoder(made["id"], [made[name] for name in query.fields])
+        for path in sorted(self._folder.iterdir()):
+            # As the client of a service does it.
+            page, _ = await asyncio.to_thread(decoder.page, path.read_bytes())
+            yield page
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return dict(zip(["id", *NAMES], (list(c) for c in zip(*rows, strict=True)), strict=False))
+def write_pages(folder: Path, source: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Write the rows of a table as pages of an OData service."""
+    (folder / name).mkdir()
+    numbers = ", ".join(f"CAST(d{k} AS DECIMAL(28,2)) AS d{k}" for k in range(DECIMALS))
+    [(size,)] = source.execute(f'SELECT count(*) FROM "{name}"').fetchall()
+    for n, start in enumerate(range(0, size, PAGE)):
+        path = folder / name / f"{n:06}.json"
+        source.execute(
+            f"""COPY (SELECT id AS "@odata.etag", * REPLACE ({numbers}) FROM "{name}"
+            WHERE rowid BETWEEN {start} AND {start + PAGE - 1})
+            TO {dialect.text(str(path))} (FORMAT json, ARRAY true)"""
+        )
+        path.write_bytes(b'{"value":' + path.read_bytes() + b"}")
 
 
 def compiled(folder: Path) -> CompiledMapping:
@@ -128,6 +154,8 @@ def prepare(folder: Path, size: int) -> None:
                 CASE WHEN hash(id) % 1000 = 0 THEN t1 || '?' ELSE t1 END AS t1) FROM base
             UNION ALL SELECT * REPLACE ('R' || id AS id) FROM base LIMIT {size + new}"""
         )
+        for side in Side if size <= MOST_FROM_PAGES else ():
+            write_pages(folder, source, side.value)
     mapping = compiled(folder)
     couple(folder, mapping)
     with duckdb.connect(str(folder / "snapshots.duckdb")) as snapshots:
@@ -156,21 +184,49 @@ def couple(folder: Path, mapping: CompiledMapping) -> None:
         state.execute("DETACH source")
 
 
-def _snapshots(run_file: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
-    run_file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
+def _snapshots(taken: duckdb.DuckDBPyConnection, mapping: CompiledMapping, folder: Path) -> None:
+    taken.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'source.duckdb'}' AS source (READ_ONLY)")
     for side in Side:
         source = f'(SELECT *, id AS "#key", id AS "#etag" FROM source."{side.value}")'
         made = mapping.snapshot(side, source=source, target=mapping.tables.snapshot(side))
-        run_file.execute(made.sql)
-    run_file.execute("DETACH source; CHECKPOINT")
+        taken.execute(made.sql)
+    taken.execute("DETACH source; CHECKPOINT")
 
 
-def ours_from_pages(folder: Path, size: int) -> int:
+@contextmanager
+def _taken(folder: Path) -> Iterator[RunFile]:
+    """A run that has read both sides, and attached the state."""
+    with run_file() as run:
+        limit(run.connection)
+        file = str(folder / "snapshots.duckdb")
+        run.connection.execute(f"ATTACH {dialect.text(file)} AS taken (READ_ONLY)")
+        for side in Side:
+            table = dialect.name(f"records.{side.value}")
+            run.connection.execute(f"CREATE TABLE {table} AS FROM taken.{table}")
+        run.connection.execute("DETACH taken")
+        Store(folder / "state.duckdb").attach(run.connection)
+        yield run
+        _told["spilled_mb"] = _spilled(run.connection)
+
+
+def limit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let DuckDB hold no more in memory than ``--memory`` says."""
+    if memory := os.environ.get(MEMORY):
+        connection.execute(f"SET memory_limit = '{memory}'")
+
+
+def _spilled(connection: duckdb.DuckDBPyConnection) -> float:
+    """MB that lie on disk because they do not fit into memory."""
+    [(size,)] = connection.execute("SELECT sum(size) FROM duckdb_temporary_files()").fetchall()
+    return (size or 0) / 1e6
+
+
+def ours_from_pages(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
     """Read both sides, make them canonical, decide: what ``sync-run plan`` does."""
-    fakes = {"a": Generated("left", size, folder), "b": Generated("right", size, folder)}
+    fakes = {"a": Stored("left", folder), "b": Stored("right", folder)}
     opened = project(folder)
-    with held(opened.state, "bench") as store, duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(RUN_SETTINGS)
+    with _clock(), held(opened.state, "bench") as store, run_file() as file:
+        limit(file.connection)
         session = run.Session(
             project=opened,
             connectors=fakes,
@@ -178,33 +234,28 @@ def ours_from_pages(folder: Path, size: int) -> int:
             store=store,
             tell=lambda _: None,
         )
-        made = asyncio.run(
-            run.make_plan(
-                session, RunFile(folder / "run.duckdb", file), Selection(mappings=("records",))
-            )
-        )
+        made = asyncio.run(run.make_plan(session, file, Selection(mappings=("records",))))
+        _told["spilled_mb"] = _spilled(file.connection)
         return made.count(*_kinds())
 
 
 def ours(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for all
     """From snapshot tables to the action table."""
     mapping = compiled(folder)
-    with duckdb.connect(str(folder / "run.duckdb")) as file:
-        file.execute(RUN_SETTINGS)
-        Store(folder / "state.duckdb").attach(file)
-        file.execute(COUNTED_DDL)
-        started = time.perf_counter()
-        made = make(
-            RunFile(folder / "run.duckdb", file),
-            (mapping,),
-            Selection(mappings=("records",)),
-            origin=Origin(
-                project="bench", environment="", systems={}, digest="", state_id="", state_serial=0
-            ),
-            guards=Guards(),
-            tell=lambda _: None,
+    with _taken(folder) as file:
+        file.connection.execute(COUNTED_DDL)
+        origin = Origin(
+            project="bench", environment="", systems={}, digest="", state_id="", state_serial=0
         )
-        _told["seconds"] = time.perf_counter() - started
+        with _clock():
+            made = make(
+                file,
+                (mapping,),
+                Selection(mappings=("records",)),
+                origin=origin,
+                guards=Guards(),
+                tell=lambda _: None,
+            )
         return made.count(*_kinds())
 
 
@@ -217,12 +268,8 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
         )
         for side in ("left", "right")
     }
-    with duckdb.connect(str(folder / "run.duckdb")) as file:
-        # Nothing of its file is synced to disk either.
-        file.execute(f"{RUN_SETTINGS}; ATTACH '{folder / 'state.duckdb'}' AS state (READ_ONLY)")
-        started = time.perf_counter()
-        file.execute(
-            f"""CREATE TABLE changes AS SELECT * FROM (
+    with _taken(folder) as file:
+        statement = f"""CREATE TABLE changes AS SELECT * FROM (
             SELECT coalesce(c.left_key, l."#key") AS left_key,
                 coalesce(c.right_key, r."#key") AS right_key, c.left_key IS NOT NULL AS coupled,
                 {moved["left"]} AS left_changed, {moved["right"]} AS right_changed
@@ -231,13 +278,24 @@ def peer(folder: Path, size: int) -> int:  # noqa: ARG001 - one signature for al
             FULL JOIN "records.left" l ON l."#key" = c.left_key
             FULL JOIN "records.right" r ON r."#key" = c.right_key)
             WHERE NOT coupled OR left_changed <> 0 OR right_changed <> 0"""
-        )
-        _told["seconds"] = time.perf_counter() - started
-        [(found,)] = file.execute("SELECT count(*) FROM changes").fetchall()
+        with _clock():
+            file.connection.execute(statement)
+        [(found,)] = file.connection.execute("SELECT count(*) FROM changes").fetchall()
         return int(found)
 
 
 _told: dict[str, float] = {}
+
+
+@contextmanager
+def _clock() -> Iterator[None]:
+    """Tell seconds, by the clock and of CPU, until it is left."""
+    started, cpu = time.perf_counter(), time.process_time()
+    yield
+    _told["seconds"] = time.perf_counter() - started
+    _told["cpu"] = time.process_time() - cpu
+
+
 _WORKS: dict[str, Callable[[Path, int], int]] = {
     "pages to plan": ours_from_pages,
     "snapshots to plan": ours,
@@ -250,19 +308,13 @@ def _kinds() -> tuple[Any, ...]:
 
 
 def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
-    started = time.perf_counter()
     found = _WORKS[name](folder, size)
-    seconds = _told.get("seconds", time.perf_counter() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send({"work": name, "size": size, "seconds": seconds, "peak_mb": peak, "rows": found})
+    pipe.send({"work": name, "size": size, "peak_mb": peak, "rows": found, **_told})
 
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
-    """Measure one work in a fresh process, on a fresh copy of the run file."""
-    for left in folder.glob("run.duckdb*"):
-        left.unlink()
-    if name != "pages to plan":
-        shutil.copy(folder / "snapshots.duckdb", folder / "run.duckdb")
+    """Measure one work in a fresh process."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe()
     process = context.Process(target=_measured, args=(name, folder, size, send))
@@ -274,34 +326,45 @@ def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
 
 
 def table(size: int, repeat: int) -> list[dict[str, Any]]:
-    """Measure every work ``repeat`` times in turn and keep the median of each."""
+    """Measure every work ``repeat`` times in turn, large sizes once; keep the median of each."""
+    repeat = repeat if size < LARGE else 1
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, size)
-        rounds = [{work: measure(work, folder, size) for work in _WORKS} for _ in range(repeat)]
+        works = [w for w in _WORKS if size <= MOST_FROM_PAGES or w != "pages to plan"]
+        rounds = [{work: measure(work, folder, size) for work in works} for _ in range(repeat)]
     rows = []
-    for work in _WORKS:
+    for work in works:
         tries = sorted((r[work] for r in rounds), key=lambda t: float(t["seconds"]))
         rows.append(dict(tries[len(tries) // 2]))
-    by_hand = rows[-1]["seconds"]
-    return [{**row, "ratio": row["seconds"] / by_hand} for row in rows]
+    hand = rows[-1]
+    return [
+        {**row, "ratio": row["seconds"] / hand["seconds"], "cpu_ratio": row["cpu"] / hand["cpu"]}
+        for row in rows
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--memory", default="")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    os.environ[MEMORY] = options.memory
     rows = [row for size in options.sizes for row in table(size, options.repeat)]
     if options.json:
         json.dump(rows, sys.stdout, indent=2)
         return
-    print(f"{'work':<24}{'records':>10}{'seconds':>10}{'ratio':>8}{'peak MB':>9}{'rows':>9}")
+    print(
+        f"{'work':<24}{'records':>10}{'seconds':>10}{'ratio':>8}{'of CPU':>8}"
+        f"{'peak MB':>9}{'on disk':>9}{'rows':>9}"
+    )
     for row in rows:
         print(
             f"{row['work']:<24}{row['size']:>10,}{row['seconds']:>10.2f}{row['ratio']:>8.2f}"
-            f"{row['peak_mb']:>9.0f}{row['rows']:>9,}"
+            f"{row['cpu_ratio']:>8.2f}"
+            f"{row['peak_mb']:>9.0f}{row['spilled_mb']:>9.0f}{row['rows']:>9,}"
         )
 
 

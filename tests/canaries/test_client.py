@@ -11,7 +11,8 @@ from runner.connectors.line.http import Client, Credentials, Request
 from runner.connectors.line.patience import Patience
 from runner.connectors.line.secret import Secret
 from runner.connectors.line.tokens import Application, Entra
-from runner.connectors.odata.rows import Column, Decoder
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder
 from runner.errors import SystemUnavailableError
 from runner.wire import Type
 from tests.canaries.planted import ANSWERS, BUSY, LONG, SHORT, USER, Answer, echoing, leaks

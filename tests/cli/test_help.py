@@ -9,10 +9,12 @@ import typer
 from typer.testing import CliRunner
 
 from runner.cli import app
-from tests.cli.quickstart import REPOSITORY
+from runner.errors import ExitCode
+from tests.cli.quickstart import REPOSITORY, quickstart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 WALK = CliRunner()
 ROOT: Any = typer.main.get_command(app)
@@ -69,3 +71,54 @@ def test_names_are_completed(typed: str, offered: list[str]) -> None:
     }
     told = WALK.invoke(app, [], prog_name="sync-run", env=asked)
     assert told.stdout.split() == offered
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plann",),
+        ("--nothing",),
+        ("plan", "--detailed-exitcod"),
+        ("why", "customers"),
+        ("runs", "show", "last"),
+        ("state",),
+        (),
+    ],
+    ids=" ".join,
+)
+def test_a_typing_error_is_never_taken_for_changes(words: tuple[str, ...]) -> None:
+    assert WALK.invoke(app, words).exit_code == ExitCode.UNUSABLE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "--out"),
+        ("plan", "--html"),
+        ("plan", "--markdown"),
+        ("report", "--out"),
+        ("undo", "1", "--out"),
+    ],
+    ids=" ".join,
+)
+def test_where_nothing_can_be_written_nothing_is_read(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    made = quickstart(tmp_path)
+    target = tmp_path / "nowhere" / "file"
+    told = made.run(*words, str(target))
+    assert told.exit_code == ExitCode.UNUSABLE
+    assert told.stderr.splitlines() == [
+        f"error: {target} cannot be written: there is no folder {target.parent}"
+    ]
+    folder = made.run(*words, str(tmp_path))
+    assert folder.stderr == f"error: {tmp_path} cannot be written: it is a folder\n"
+
+
+def test_a_plan_that_is_not_there_is_no_mapping(tmp_path: Path) -> None:
+    told = quickstart(tmp_path).run("apply", "monday.plan")
+    assert told.exit_code == ExitCode.UNUSABLE
+    assert told.stderr.splitlines() == [
+        "error: there is no plan monday.plan",
+        "  hint: `sync-run plan --out FILE` saves one",
+    ]

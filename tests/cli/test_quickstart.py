@@ -214,7 +214,7 @@ def test_explain_shows_the_wire_query_and_the_sql(tmp_path: Path) -> None:
     [
         (("plan", "custmers"), 1, "there is no mapping 'custmers'"),
         (("--env", "prod", "plan"), 1, "there is no environment 'prod'"),
-        (("apply", "no-such.plan"), 1, "there is no mapping 'no-such.plan'"),
+        (("apply", "no-such.plan"), 1, "there is no plan no-such.plan"),
         (("schema", "nonsense"), 1, "there is no schema 'nonsense'"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.cli.select import selected
+from runner.cli.select import left_out, selected
 from runner.errors import RunnerError
 from runner.model import Condition, Selection
 from tests.cli.small import Small
@@ -114,3 +114,28 @@ def test_a_record_is_planned_saved_and_applied(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["report"]["counters"]["people"]["inserted"] == 1
     (line,) = (tmp_path / "depot" / "persons.csv").read_text().splitlines()[6:]
     assert line.endswith(",Tom,44")
+
+
+@pytest.mark.parametrize(
+    ("names", "records", "reason", "said"),
+    [
+        (("customers",), (), "Agent 'JO' is not coupled (mapping agents)", "agents"),
+        (
+            ("orders",),
+            (),
+            "Of 'JO' is not coupled (mapping customers or agents)",
+            "agents, customers",
+        ),
+        (("agents", "customers"), (), "Agent 'JO' is not coupled (mapping agents)", ""),
+        (("customers",), ("10",), "Agent 'JO' is not coupled (mapping agents)", ""),
+        (("customers",), (), "both sides changed", ""),
+        (("customers",), (), None, ""),
+    ],
+)
+def test_what_findings_refer_to_and_the_plan_lacks_is_said(
+    project: Project, names: tuple[str, ...], records: tuple[str, ...], reason: str, said: str
+) -> None:
+    plan = {"mappings": [{"actions": [{"reason": reason}]}]}
+    told = left_out(project, Selection(mappings=names, records=records), plan)
+    expected = f"  hint: left out of this plan: {said}; --with-dependencies takes them along"
+    assert told == (expected if said else "")

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,10 +16,13 @@ from runner.connectors.line.http import Client, Credentials, Request
 from runner.connectors.line.patience import Patience
 from runner.connectors.line.secret import Secret
 from runner.errors import SystemUnavailableError
-from tests.connectors.systems import Time, run
+from tests.connectors.systems import CRM, Time, crm, run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from pathlib import Path
+
+    from runner.wire import Page
 
 TRICKY = [
     "/api/accounts?$select=name&$filter=name%20eq%20'O%27%27B'",
@@ -205,5 +208,20 @@ def test_nobody_listens() -> None:
         with pytest.raises(SystemUnavailableError, match="did not answer within 20 seconds"):
             await made.write(get(f"{server.url}/a", "POST"))
         await made.close()
+
+    run(scenario())
+
+
+def test_the_next_page_is_on_its_way_while_one_is_dealt_with(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path)
+        pages = cast("AsyncGenerator[Page, None]", connector.pages(CRM.query()))
+        await anext(pages)
+        before = len(line.passed)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(line.passed) == before + 1
+        await pages.aclose()
+        await connector.close()
 
     run(scenario())

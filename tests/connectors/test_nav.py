@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from runner.connectors.microsoft import nav_server
-from runner.connectors.odata.rows import Column
+from runner.connectors.odata.columns import Column
 from runner.errors import SystemUnavailableError
 from runner.sandbox.nav.manners import NavManners
 from runner.wire import (

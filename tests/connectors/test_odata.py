@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.connectors.odata import language as odata
-from runner.connectors.odata.rows import Column
+from runner.connectors.odata.columns import Column
 from runner.wire import Reference, Type, Value
 
 GUID = "aaaaaaaa-0000-4000-8000-000000000001"

@@ -33,6 +33,37 @@ def test_places_grow_by_one_a_round_and_are_halved() -> None:
     assert places.open == 3
 
 
+def test_what_was_too_much_is_tried_again_only_after_a_while() -> None:
+    places = Places(20)
+    places.crowded()
+    assert places.open == 4
+    grown = {places.open: 0}
+    for n in range(1, 400):
+        places.went_well()
+        grown.setdefault(places.open, n)
+    # A round each up to one below what was refused; there sixteen rounds; then on as before.
+    assert [grown[n] - grown[n - 1] for n in range(5, 11)] == [4, 5, 6, 7 * 16, 8, 9]
+
+
+def test_those_refused_together_count_once() -> None:
+    async def scenario() -> Places:
+        places, refused = Places(8), asyncio.Event()
+
+        async def work() -> None:
+            async with places:
+                await refused.wait()
+                places.crowded()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(work())
+            await asyncio.sleep(0)
+            refused.set()
+        return places
+
+    assert asyncio.run(scenario()).open == 4
+
+
 @pytest.mark.parametrize(("most", "expected"), [(1, 1), (3, 3), (50, 8)])
 def test_nobody_gets_a_place_that_is_taken(most: int, expected: int) -> None:
     places, busy, busiest = Places(most), 0, 0

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from runner.connectors.odata import language as odata
-from runner.connectors.odata.rows import Column, Decoder, chosen
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import Decoder, chosen
 from runner.connectors.problems import UnreadableError
 from runner.wire import Type
 
@@ -101,7 +102,7 @@ def test_what_cannot_be_read_is_told(body: bytes, said: str, *, garbled: bool) -
     assert caught.value.garbled is garbled
 
 
-@pytest.mark.parametrize("number", ["{}", "true", '"x"', '"NaN"', "[1]"])
+@pytest.mark.parametrize("number", ["{}", "true", '"x"', '"NaN"', "[1]", '"1e999999999"'])
 def test_what_is_no_number_is_told(number: str) -> None:
     with pytest.raises(UnreadableError, match="a number was expected"):
         Decoder(KEY, [column("d", Type.DECIMAL)]).one(f'{{"id":"1","d":{number}}}'.encode())

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from runner import dialect, expression
 from runner.connectors.microsoft import dataverse, nav_server
-from runner.connectors.odata.rows import Column
+from runner.connectors.odata.columns import Column
 from runner.sandbox import filters
 from runner.wire import Type
 

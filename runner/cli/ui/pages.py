@@ -266,12 +266,15 @@ class Pages:
         label = f" {escape(error['label'])}" if error["label"] else ""
         hint = _hint(error["hint"]) if error["hint"] else ""
         state = "set aside" if error["skipped"] else error["kind"]
+        where = f"in {escape(error['field'])}: " if error["field"] else ""
         return (
             f'<tr><th scope="row">{escape(error["mapping"])} '
             f'<span class="key">{named}</span>{label}'
-            f'</th><td><span class="error">{escape(state)}</span> {escape(error["reason"] or "")}'
+            f'</th><td><span class="error">{escape(state)}</span> {where}'
+            f"{escape(error['reason'] or '')}"
             f'{hint}</td><td class="n" data-is="runs">{error["attempts"]}</td>'
-            f'<td data-is="since">{second(error["first_seen"])}</td><td>{forms}</td></tr>'
+            f'<td data-is="since">{second(error["first_seen"])}</td>'
+            f'<td class="do">{forms}</td></tr>'
         )
 
     def why(self, mappings: Sequence[str], reasons: Sequence[Document]) -> str:

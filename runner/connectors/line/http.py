@@ -7,6 +7,7 @@ second time (protocols D1, D2).
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -47,6 +48,8 @@ Read = TypeVar("Read")
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 LARGEST = 256 << 20
 """Bytes of one answer, unpacked; a page of Dataverse or Business Central has a tenth of it."""
+_LARGE = 256 << 10
+"""Bytes from which on it takes longer to understand a body than to hand it to a thread."""
 _LOCKED_OUT = 6
 """Tries after which a lock or a deadlock is no accident any more."""
 _DIGITS = 6
@@ -171,7 +174,8 @@ class Client:
     async def read(self, request: Request, understood: Callable[[bytes], Read]) -> Read:
         """Get something; a server that is busy, away or stammers is asked again.
 
-        ``understood`` makes of the body what is wanted; it may raise ``UnreadableError``.
+        ``understood`` makes of the body what is wanted; it may raise ``UnreadableError``, and may
+        be called in a thread of its own.
 
         Raises:
             SystemUnavailableError: it stayed away, refuses, or cannot be understood.
@@ -183,7 +187,10 @@ class Client:
             try:
                 reply = await self._send(request)
                 if reply.status == HTTPStatus.OK:
-                    return understood(reply.content)
+                    if len(reply.content) < _LARGE:
+                        return understood(reply.content)
+                    # What other systems answer is received meanwhile, and read on other cores.
+                    return await asyncio.to_thread(understood, reply.content)
                 if self._renewable(reply) and tries.first_refusal():
                     self._renew()
                     continue

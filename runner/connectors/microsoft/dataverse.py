@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from runner.connectors.line.http import Credentials, Reply, Transport
     from runner.connectors.line.patience import Patience, Sleep
     from runner.connectors.microsoft.definitions import Definition
-    from runner.connectors.odata.rows import Check, Column
+    from runner.connectors.odata.columns import Column
+    from runner.connectors.odata.rows import Check
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 _WILD = frozenset("%_[]")

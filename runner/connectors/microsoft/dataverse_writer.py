@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runner.connectors.line.http import Client, Reply
     from runner.connectors.microsoft.definitions import Definition
-    from runner.connectors.odata.rows import Column
+    from runner.connectors.odata.columns import Column
     from runner.wire import Outcome, Value, Write
 
 _STALE = "0x80060882"

@@ -10,7 +10,8 @@ import msgspec
 
 from runner.connectors.line.http import Request
 from runner.connectors.odata import language as odata
-from runner.connectors.odata.rows import Column, decoded
+from runner.connectors.odata.columns import Column
+from runner.connectors.odata.rows import decoded
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from runner.connectors.line.http import Client, Credentials, Reply, Transport
     from runner.connectors.line.patience import Patience, Sleep
     from runner.connectors.odata.batch import Form
+    from runner.connectors.odata.columns import Column
     from runner.connectors.odata.csdl import EntitySet, Property
     from runner.connectors.odata.edm import Table
-    from runner.connectors.odata.rows import Check, Column
+    from runner.connectors.odata.rows import Check
     from runner.connectors.problems import Fault
     from runner.wire import Outcome, Value, WireQuery, Write
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.connectors.line.http import Reply
+    from runner.connectors.odata.columns import Column
     from runner.connectors.odata.edm import Table
-    from runner.connectors.odata.rows import Check, Column
+    from runner.connectors.odata.rows import Check
     from runner.connectors.problems import Fault
     from runner.wire import Outcome, Value, WireQuery, Write
 

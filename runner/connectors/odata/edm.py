@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from runner.connectors.odata.rows import Column
+from runner.connectors.odata.columns import Column
 from runner.wire import EntityType, FieldType, Type
 
 if TYPE_CHECKING:

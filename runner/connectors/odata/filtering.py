@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from runner.connectors.odata.rows import Column
+    from runner.connectors.odata.columns import Column
     from runner.wire import Value, WireQuery
 
 _LONGEST = 1_500

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from runner.connectors.line.http import Client
-    from runner.connectors.odata.rows import Column, Decoder
+    from runner.connectors.odata.columns import Column
+    from runner.connectors.odata.rows import Decoder
     from runner.wire import Page, Value, WireQuery
 
 HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}

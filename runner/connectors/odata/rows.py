@@ -20,10 +20,18 @@ from runner.wire import Page, Type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from runner.connectors.odata.columnar import Columnar
+    from runner.connectors.odata.columns import Column
+
     Value = str | int | bool | None
 
 Document = TypeVar("Document")
 
+LARGE = 64 << 10
+"""Bytes from which on it pays to read a page as columns at once."""
+
+_LONGEST = 400
+"""Digits before or after the point; a double has 325 at the most."""
 _NULL = msgspec.Raw(b"null")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _PLAIN_LINES = re.compile(r"(?:(?:-?[0-9]+(?:\.[0-9]+)?|null)(?:\n(?!\Z)|\Z))+").fullmatch
@@ -32,32 +40,6 @@ _JSON: Mapping[Type, Any] = {
     Type.BOOLEAN: bool | None,
     Type.DECIMAL: msgspec.Raw,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One field on the wire: what mappings call it, what an answer calls it, and its type.
-
-    ``property`` may be a path, ``Address/City``. ``select`` is what to ask for to get it, empty
-    where ``expand`` brings it. ``annotation``: it comes only where there is something to tell.
-    ``askable``: the server can be asked for rows by it. ``midnight``: a date that travels as an
-    instant, ``number``: a reference that travels as one. ``prefix`` stands before the quotes of a
-    literal of it (enumerations), ``bare`` ones have no quotes. ``parts``: it is put together from
-    these, a key of several fields.
-    """
-
-    name: str
-    property: str
-    type: Type
-    select: str
-    expand: str = ""
-    annotation: bool = False
-    askable: bool = True
-    midnight: bool = False
-    number: bool = False
-    prefix: str = ""
-    bare: bool = False
-    parts: tuple[Column, ...] = ()
 
 
 def chosen(known: Mapping[str, Column], names: Sequence[str], entity: str) -> list[Column]:
@@ -129,6 +111,7 @@ class Decoder:
         )
         self._row: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
         self._rows: msgspec.json.Decoder[Any] = msgspec.json.Decoder(rows)
+        self._at_once: Columnar | None = None
 
     def page(self, content: bytes) -> tuple[Page, str | None]:
         """Read a collection, and the link to what follows it.
@@ -137,11 +120,24 @@ class Decoder:
             UnreadableError: it is not what the entity's type says.
 
         """
+        at_once = self._all_at_once(content)
+        if at_once is not None and (found := at_once.page(content)) is not None:
+            return found
         document = decoded(content, self._rows)
-        if bytes(document.error):
+        if bytes(document.error) not in (b"", b"null"):
             broken = fault_of(200, b'{"error":' + bytes(document.error) + b"}", flat)
             raise UnreadableError(f"it broke off: {broken.message}", garbled=True)
         return self._columnar(document.value), document.link
+
+    def _all_at_once(self, content: bytes) -> Columnar | None:
+        if len(content) < LARGE or self._checks:
+            return None
+        if self._at_once is None:
+            # Imported where it is needed: not every command reads large pages.
+            from runner.connectors.odata.columnar import Columnar  # noqa: PLC0415
+
+            self._at_once = Columnar(self._key, self._columns)
+        return self._at_once
 
     def changes(self, content: bytes) -> tuple[Page, tuple[str, ...], str | None, str | None]:
         """Read what changed: records, ids of those that are gone, the next link, the last one.
@@ -152,6 +148,10 @@ class Decoder:
             UnreadableError: it is not what the entity's type says.
 
         """
+        at_once = self._all_at_once(content)
+        if at_once is not None and (found := at_once.changes(content)) is not None:
+            page, link, delta = found
+            return page, (), link, delta
         told = decoded(content, _TOLD_CHANGES)
         rows, gone = [], []
         for raw in told.value:
@@ -228,6 +228,7 @@ def decoded(content: bytes, decoder: msgspec.json.Decoder[Document]) -> Document
 def part(column: Column, value: Value) -> str:
     """Write one part of a key of several: quoted texts, all else bare (4.01 URL conventions).
 
+    >>> from runner.connectors.odata.columns import Column
     >>> part(Column(name="No", property="No", type=Type.TEXT, select="No"), "O'B")
     "No='O''B'"
     """
@@ -305,6 +306,7 @@ def _digits(raw: msgspec.Raw) -> str | None:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite():
+    # Written out, a number of a few letters would be as long as its exponent says.
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST:
         raise UnreadableError(f"a number was expected, not {text[:40]}")
     return format(number, "f") if "e" in text.lower() else text

@@ -14,9 +14,9 @@ from runner.wire import Reference, Rejected, WriteKind
 
 if TYPE_CHECKING:
     from runner.connectors.line.http import Client, Reply
+    from runner.connectors.odata.columns import Column
     from runner.connectors.odata.edm import Bound, Table
     from runner.connectors.odata.profile import Profile
-    from runner.connectors.odata.rows import Column
     from runner.wire import Outcome, Value, Write
 
 

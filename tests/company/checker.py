@@ -63,9 +63,16 @@ class Eye:
             if code:
                 assert self.pairs[to].get(code) == there, f"{mapping} {key}: {mine} {code}, {there}"
 
-    def money(self, mapping: str, page: str, entity: str, mine: str, theirs: str) -> None:
-        """Compare amounts: never less than nothing, two decimal places in Sales."""
+    def money(
+        self, mapping: str, page: str, entity: str, mine: str, theirs: str, *, unless: str = ""
+    ) -> None:
+        """Compare amounts: never less than nothing, two decimal places in Sales.
+
+        ``unless`` names a field of NAV's: where it is set, the amount stays as it was.
+        """
         for key, guid in self.pairs[mapping].items():
+            if unless and self.nav[page][key][unless]:
+                continue
             held = max(Decimal(str(self.nav[page][key][mine])), Decimal())
             there = Decimal(str(self.crm[entity][guid].get(theirs) or 0))
             rounded = held.quantize(Decimal("0.01"), ROUND_HALF_UP)
@@ -160,7 +167,8 @@ def looked_through(
             blocked, state = eye.nav[page][key]["Blocked"], eye.crm["products"][guid]["statecode"]
             told = (mapping, key) in drifted
             assert told or (1 if blocked else 0) == state, f"{mapping} {key}: {blocked}, {state}"
-    eye.money("item-prices", "Item", "productpricelevels", "Unit_Price", "amount")
+    # A retired product takes no lines; those that it has stay as they are.
+    eye.money("item-prices", "Item", "productpricelevels", "Unit_Price", "amount", unless="Blocked")
     _rates(eye)
     _complete(eye, findings)
     return {mapping: len(pairs) for mapping, pairs in eye.pairs.items()}

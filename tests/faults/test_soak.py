@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -23,7 +24,6 @@ from runner.connectors.line.secret import Secret
 from runner.connectors.microsoft.dataverse import Dataverse
 from runner.connectors.microsoft.nav import Nav
 from runner.errors import RunnerError
-from runner.sandbox.clocks import skewed
 from runner.sandbox.drops import InProcess
 from runner.sandbox.faults import FAULT, Faulty, planned
 from tests.cli.quickstart import Quickstart
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from runner.connectors.protocol import Connector
+    from runner.sandbox.clocks import Now
 
 FAULTS = "429:{0}%,503:{0}%,reset-before:{0}%,reset-after:{0}%,truncated:{0}%,slow:{0}%"
 PATIENCE = 15
@@ -74,6 +75,20 @@ class Counted:
             self.met[fault] += 1
 
 
+@dataclass(slots=True)
+class Waits:
+    """Waits that pass at once, for the servers too: what a limit counts is over after them."""
+
+    seconds: float = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+    def clock(self, ahead: float = 0) -> Now:
+        return lambda: datetime.now(UTC) + timedelta(seconds=self.seconds + ahead)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Both servers, kept from run to run, behind lines on which so many requests go wrong."""
@@ -83,12 +98,17 @@ class Line:
     seed: int
     ahead: float = 0
     met: Counter[str] = field(default_factory=Counter)
+    waits: Waits = field(default_factory=Waits)
 
     def apps(self) -> dict[str, ASGIApp]:
         place, data = self.made.folder / ".sync-run" / "sandbox", self.made.folder / "data"
         served: dict[str, ASGIApp] = {
-            "nav": sandbox.nav(place / "nav.sqlite", seed=data / "nav", now=skewed(self.ahead)),
-            "crm": sandbox.dataverse(place / "crm.sqlite", seed=data / "crm"),
+            "nav": sandbox.nav(
+                place / "nav.sqlite", seed=data / "nav", now=self.waits.clock(self.ahead)
+            ),
+            "crm": sandbox.dataverse(
+                place / "crm.sqlite", seed=data / "crm", now=self.waits.clock()
+            ),
         }
         portions = planned(FAULTS.format(self.percent))
         return {
@@ -104,14 +124,14 @@ class Line:
                 "CRONUS International Ltd.",
                 Credentials(user=sandbox.USER, password=Secret(sandbox.PASSWORD)),
                 transport_factory=lambda: InProcess(apps["nav"]),
-                sleep=_no_wait,
+                sleep=self.waits.sleep,
             ),
             "crm": Dataverse(
                 "crm",
                 f"http://sandbox{sandbox.DATAVERSE_PATH}",
                 Credentials(token=Secret(sandbox.TOKEN)),
                 transport_factory=lambda: InProcess(apps["crm"]),
-                sleep=_no_wait,
+                sleep=self.waits.sleep,
             ),
         }
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from runner import run
-from runner.apply import write
+from runner.apply import waves, write
 from runner.connectors.line.pace import Pace
 from runner.connectors.odata.v4 import Habits, OData
 from runner.model import Direction, Entity, FieldMapping, Mapping, MatchPair, Project, Selection
@@ -78,7 +78,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._places = ((journal, "intend"), (write, "settle"), (write, "settle_local"))
+        self._places = ((journal, "intend"), (write, "settle"), (waves, "settle_local"))
         self._were: list[Any] = []
 
     def __enter__(self) -> Self:

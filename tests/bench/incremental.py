@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import resource
 import sys
 import time
 from dataclasses import replace
@@ -32,6 +31,7 @@ from runner.model import Selection
 from runner.plan import CHANGES, FAILURES, run_file
 from runner.state import held
 from runner.wire import Changes, FieldType, Page, Type
+from tests.bench import memory
 from tests.bench.plan import PAGE, compiled, couple, entity, made_up, project
 from tests.fakes import Fake
 
@@ -172,7 +172,7 @@ def planned(folder: Path, extent: run.Extent) -> dict[str, Any]:
 
 def _measured(work: str, folder: Path, extent: run.Extent, pipe: Any) -> None:
     told = planned(folder, extent)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak_mb()
     pipe.send({"work": work, **told, "peak_mb": peak})
 
 

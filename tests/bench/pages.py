@@ -17,7 +17,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import site
 import socket
 import sys
@@ -36,7 +35,7 @@ from runner.extract import canonical, pages
 from runner.model import Side
 from runner.plan import run_file
 from runner.wire import Page, Type, WireQuery
-from tests.bench import installed, plan
+from tests.bench import installed, memory, plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -209,7 +208,7 @@ def _measured(name: str, size: int, url: str, pipe: Any) -> None:
     begun = time.perf_counter()
     rows = _WORKS[name](size, url)
     wall = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak_mb()
     told = {"work": name, "size": size, "rows": rows, "wall": wall, "peak_mb": peak}
     pipe.send({**told, "seconds": _told["seconds"]})
 

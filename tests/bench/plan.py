@@ -18,7 +18,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import time
 from contextlib import contextmanager
@@ -45,6 +44,7 @@ from runner.model import (
 from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, make, run_file
 from runner.state import SETTINGS, Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
+from tests.bench import memory
 from tests.fakes import HERE, Fake, fields, system
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ def _taken(folder: Path) -> Iterator[RunFile]:
 
 def limit(connection: duckdb.DuckDBPyConnection) -> None:
     """Let DuckDB hold no more in memory than ``--memory`` says."""
-    if memory := os.environ.get(MEMORY):
-        connection.execute(f"SET memory_limit = '{memory}'")
+    if most := os.environ.get(MEMORY):
+        connection.execute(f"SET memory_limit = '{most}'")
 
 
 def _spilled(connection: duckdb.DuckDBPyConnection) -> float:
@@ -309,7 +309,7 @@ def _kinds() -> tuple[Any, ...]:
 
 def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
     found = _WORKS[name](folder, size)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak_mb()
     pipe.send({"work": name, "size": size, "peak_mb": peak, "rows": found, **_told})
 
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     Point = tuple[float, float]
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 60, 190, 20, 45
-COLOURS = ("#1668b8", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d")
+COLOURS = (
+    "#1668b8", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d", "#0e7490", "#4b5563",
+    "#111827",
+)  # fmt: skip
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:

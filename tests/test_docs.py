@@ -48,10 +48,6 @@ NOT_RUN = {
     r"sync-run schedule --listen": "runs until it is stopped: tests/schedule/test_process.py",
 }
 """Commands that cannot be run here, and why."""
-RUN_ELSEWHERE = {
-    "examples/quickstart/README.md": "tests/cli/test_quickstart.py runs the same",
-    "examples/business-central/README.md": "tests/cli/test_business_central.py runs the same",
-}
 TO_BE_FILLED_IN = "?"
 """An output that its author leaves to ``--update-golden``."""
 ENDS_WELL = {0, 2, 3}
@@ -217,9 +213,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 def test_what_a_page_shows_is_what_happens(
     page: Path, shell: Shell, request: pytest.FixtureRequest
 ) -> None:
-    if name_of(page) in RUN_ELSEWHERE:
-        assert (ROOT / RUN_ELSEWHERE[name_of(page)].split()[0]).is_file()
-        return
     wrong = list(played(page, shell))
     if request.config.getoption("--update-golden"):
         lines = page.read_text(encoding="utf-8").splitlines()

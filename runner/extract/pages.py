@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from runner import dialect
 from runner.events import RowsRead
-from runner.wire import Type
+from runner.wire import Page, Type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runner.connectors.protocol import Connector
     from runner.events import Tell
-    from runner.wire import Page, WireQuery
+    from runner.wire import WireQuery
 
 ROWS_PER_INSERT = 122_880
 """Rows gathered before they go into DuckDB: one row group of it, which is written once and never
@@ -37,9 +37,13 @@ def schema(columns: Mapping[str, Type]) -> pa.Schema:
 
 
 def batch(pages: Sequence[Page], columns: Mapping[str, Type]) -> pa.Table:
-    """Put pages together into one Arrow table of raw rows."""
-    shape = schema(columns)
-    return pa.Table.from_batches([_arrow(page, shape) for page in pages], schema=shape)
+    """Put many small pages together into one Arrow table of raw rows, in one piece."""
+    whole = Page(
+        keys=[key for page in pages for key in page.keys],
+        etags=[etag for page in pages for etag in page.etags],
+        columns={name: [v for page in pages for v in page.columns[name]] for name in columns},
+    )
+    return pa.Table.from_batches([_arrow(whole, schema(columns))])
 
 
 def _arrow(page: Page, shape: pa.Schema) -> pa.RecordBatch:

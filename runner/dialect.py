@@ -15,6 +15,10 @@ _TYPES = {
     Type.DATE: "DATE",
     Type.INSTANT: "TIMESTAMP",
 }
+SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false"
+"""What every connection begins with. Instants are UTC everywhere, also for its cursors: DuckDB
+would take the machine's zone. And what is shown while it works is not DuckDB's to decide."""
+
 _RAW = frozenset({Type.INTEGER, Type.BOOLEAN, Type.DECIMAL})
 """The types whose values are kept as they come in: all others come as texts."""
 

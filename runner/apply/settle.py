@@ -101,13 +101,6 @@ def settle_local(connection: duckdb.DuckDBPyConnection, mapping: CompiledMapping
     Pairs of which one record is still to be found (``find``) are left to that, and what an earlier
     run of the same plan did already stays as it is.
     """
-    [(local,)] = connection.execute(
-        f"""SELECT count(*) FROM {REMAINING}
-        WHERE mapping = ? AND kind IN ('couple', 'uncouple', 'converge')""",
-        [mapping.name],
-    ).fetchall()
-    if not local:
-        return
     connection.execute("BEGIN")
     gone = connection.execute(
         f"SELECT left_key, right_key FROM {REMAINING} WHERE mapping = ? AND kind = 'uncouple'",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.connectors.protocol import Connector
     from runner.events import Tell
 
+_LOCAL = (Kind.COUPLE, Kind.UNCOUPLE, Kind.CONVERGE)
 _WAVES = (Kind.CREATE, Kind.UPDATE)
 
 
@@ -53,7 +54,8 @@ async def carry_out(
         for writer in writers:
             with writer.timed(tell):
                 couplings.ensure_base(connection, writer.mapping.name, writer.mapping.base)
-                settle_local(connection, writer.mapping, run)
+                if writer.total(*_LOCAL):
+                    settle_local(connection, writer.mapping, run)
                 await writer.find()
                 for wave in _WAVES:
                     await writer.carry_out(wave, tell)

@@ -57,7 +57,7 @@ def tables_of(project: Project, told: Sequence[str]) -> dict[str, str]:
         if name not in names:
             raise RunnerError(f"there is no mapping '{name}'", hint=nearest(name, names))
         mapping = project.mapping(name)
-        if "," in mapping.entity(_other(_sales_side(project, name))).key:
+        if "," in mapping.entity(_sales_side(project, name).other).key:
             raise RunnerError(
                 f"the keys of mapping {name} have several fields, and an export tells them as one",
                 hint=f"let its records find each other: `sync-run couple {name} --match`",
@@ -142,12 +142,8 @@ def _sales_side(project: Project, name: str) -> Side:
 def _needs_none(project: Project, sales: Mapping[str, Side]) -> None:
     systems = {system.name: system.connector for system in project.systems}
     for name, side in sales.items():
-        if systems[project.mapping(name).entity(_other(side)).system] == _NAV:
+        if systems[project.mapping(name).entity(side.other).system] == _NAV:
             raise RunnerError(
                 f"mapping {name}: in NAV an Integration ID is no key of a record",
                 hint="export table 5151 (Integration Record), and name it: --records FILE",
             )
-
-
-def _other(side: Side) -> Side:
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT

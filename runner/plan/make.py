@@ -17,7 +17,6 @@ from runner.plan import file
 from runner.plan.actions import Header
 from runner.plan.diff import decide
 from runner.plan.guards import tripped
-from runner.state import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from runner.plan.actions import Origin
 
 
-RUN_SETTINGS = f"""{SETTINGS}; SET fsync_mode = 'NONE';
+RUN_SETTINGS = f"""{dialect.SETTINGS}; SET fsync_mode = 'NONE';
 SET disabled_compression_methods = 'dict_fsst'"""
 """How a plan is written that is about to be applied: nobody needs its file after a crash, and
 weighing dictionaries for its texts takes longer than they save (``tests/bench/profiles.md``)."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.dialect import name, text
+from runner.dialect import SETTINGS, name, text
 from runner.errors import RunnerError, StateUnusableError
 from runner.state.schema import VERSION
-from runner.state.store import SETTINGS, Store
+from runner.state.store import Store
 from runner.state.words import translated
 
 if TYPE_CHECKING:

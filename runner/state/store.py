@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from filelock import FileLock, Timeout
 
+from runner.dialect import SETTINGS
 from runner.errors import StateHeldError, StateUnusableError
 from runner.state.schema import MIGRATIONS, VERSION
 from runner.state.words import translated
@@ -19,10 +20,6 @@ from runner.state.words import translated
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false"
-"""Instants are UTC everywhere, also for a connection's cursors, DuckDB would take the machine's
-zone; and what is shown while it works is not DuckDB's to decide."""
 
 
 class _Instance:

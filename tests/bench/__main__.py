@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runner.state import SETTINGS
+from runner.dialect import SETTINGS
 from tests.bench import apply, installed, pages, plan, plot, requests, start
 
 if TYPE_CHECKING:

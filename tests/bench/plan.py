@@ -31,6 +31,7 @@ from runner import dialect, run
 from runner.compile import COUNTED_DDL, CompiledMapping
 from runner.connectors.odata.columns import Column
 from runner.connectors.odata.rows import Decoder
+from runner.dialect import SETTINGS
 from runner.model import (
     Direction,
     Entity,
@@ -42,7 +43,7 @@ from runner.model import (
     Side,
 )
 from runner.plan import CHANGES, FAILURES, RUN_SETTINGS, Origin, make, run_file
-from runner.state import SETTINGS, Store, couplings, held
+from runner.state import Store, couplings, held
 from runner.wire import EntityType, Page, Type, WireQuery
 from tests.bench import memory
 from tests.fakes import HERE, Fake, fields, system

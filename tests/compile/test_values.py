@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from runner.compile.values import canonical
-from runner.state import SETTINGS
+from runner.dialect import SETTINGS
 from runner.wire import Type
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from runner.dialect import SETTINGS
 from runner.errors import StateHeldError, StateUnusableError
-from runner.state import SETTINGS, couplings, held, history, readable, runs
+from runner.state import couplings, held, history, readable, runs
 from runner.state.schema import MIGRATIONS
 
 if TYPE_CHECKING:

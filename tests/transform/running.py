@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runner import dialect
+from runner.dialect import SETTINGS
 from runner.errors import Location
 from runner.model import Step
-from runner.state import SETTINGS
 from runner.transform import chained
 
 if TYPE_CHECKING:

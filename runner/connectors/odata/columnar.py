@@ -129,8 +129,7 @@ class Columnar:
         for word in words:
             word.validate(full=True)
         found = {name: rows.field(place) for name, place in self._places.items()}
-        if not self._all_there(content, found):
-            return None
+        self._must_be_there(content, found)
         # Nothing by pyarrow.compute, which takes longer to import than many a page to read.
         keys = found[self._key.property].to_pylist()
         if not all(keys):
@@ -141,12 +140,16 @@ class Columnar:
         page = Page(keys=keys, etags=Cells(found[ETAG]), columns=columns)
         return page, link.as_py(), delta.as_py()
 
-    def _all_there(self, content: bytes, found: Mapping[str, pa.Array]) -> bool:
-        """Make sure that what has a null has it in every row where there is no value."""
+    def _must_be_there(self, content: bytes, found: Mapping[str, pa.Array]) -> None:
+        """Make sure that what has a null has it in every row where there is no value.
+
+        Raises:
+            msgspec.MsgspecError: a row lacks it.
+
+        """
         blank = tuple(name for name in self._required if found[name].null_count)
         if blank:
             self._looking_for(blank).decode(content)
-        return True
 
     def _looking_for(self, names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
         if names not in self._strict:

@@ -12,7 +12,8 @@ import duckdb
 from runner.connectors.problems import UnreadableError
 from runner.connectors.tables import catalogue
 from runner.connectors.tables.formats import READERS, SHEET
-from runner.connectors.tables.storage import SETTINGS, Opened, in_words
+from runner.connectors.tables.storage import Opened, in_words
+from runner.dialect import SETTINGS
 from runner.errors import SystemUnavailableError, nearest
 from runner.wire import Written
 

@@ -12,6 +12,7 @@ import duckdb
 from runner.connectors.problems import UnreadableError, one_line
 from runner.connectors.tables import catalogue
 from runner.connectors.tables.cells import quoted
+from runner.dialect import SETTINGS
 from runner.errors import SystemUnavailableError, nearest
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from runner.connectors.tables.cells import Rules, Table
     from runner.wire import Outcome
-
-SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET enable_progress_bar = false"
-"""A moment without zone is UTC, whatever the machine's zone."""
 
 _HINTS = {
     "Conflicting lock": "another program has it open; DuckDB lets one process in that writes",

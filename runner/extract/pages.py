@@ -1,14 +1,15 @@
-"""Pages from a system as typed Arrow batches in a raw table, a few pages an insert."""
+"""Pages from a system as typed Arrow batches in a raw table."""
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from runner import dialect
 from runner.events import RowsRead
+from runner.extract.inflow import Inflow
 from runner.wire import Page, Type
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from runner.connectors.protocol import Connector
     from runner.events import Tell
     from runner.wire import WireQuery
-
-ROWS_PER_INSERT = 122_880
-"""Rows gathered before they go into DuckDB: one row group of it, which is written once and never
-again. Inserts of 50,000 rows cost twice as much, an insert a page thrice (``tests/bench``)."""
 
 _RAW = ("#key", "#etag")
 _ARROW = {Type.INTEGER: pa.int64(), Type.BOOLEAN: pa.bool_()}
@@ -127,44 +124,15 @@ async def gather(
     read: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Take pages into a raw table that is there, in their order; return how many rows came."""
-    # Pages wait as Arrow, which takes a fifth of the memory of Python's texts.
-    waiting = list[pa.RecordBatch]()
     rows = 0
-    async for page in pages:
-        came = _as_it_came(page, columns)
-        if waiting and waiting[0].schema != came.schema:
-            await _insert(connection, table, waiting)
-            waiting = []
-        waiting.append(came)
-        rows += came.num_rows
-        read(rows)
-        if sum(one.num_rows for one in waiting) >= ROWS_PER_INSERT:
-            await _insert(connection, table, waiting)
-            waiting = []
-    if waiting:
-        await _insert(connection, table, waiting)
+    async with aclosing(Inflow(connection, table)) as inflow:
+        async for page in pages:
+            # Pages wait as Arrow, which takes a fifth of the memory of Python's texts.
+            await inflow.put(_as_it_came(page, columns))
+            rows += len(page.keys)
+            read(rows)
+        await inflow.taken()
     return rows
-
-
-async def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, batches: Sequence[pa.RecordBatch]
-) -> None:
-    # In one piece: two threads that share out the pieces get in each other's way.
-    rows = pa.Table.from_batches(batches).combine_chunks()
-    connection.register("incoming", rows)
-    statement = f"INSERT INTO {table} SELECT * FROM incoming"
-    if rows.num_rows < ROWS_PER_INSERT:
-        connection.execute(statement)
-        connection.unregister("incoming")
-        return
-    # The next page, and the other system's, arrive meanwhile.
-    inserting = asyncio.ensure_future(asyncio.to_thread(connection.execute, statement))
-    try:
-        await asyncio.shield(inserting)
-    finally:
-        # Whoever is called off leaves no statement running on a connection that is about to close.
-        await asyncio.wait([inserting])
-    connection.unregister("incoming")
 
 
 def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:

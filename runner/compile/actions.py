@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import compare, values
-from runner.compile.changes import change, gathered
+from runner.compile.changes import Change, gathered
 from runner.compile.changes import judged as changed
 from runner.compile.tables import (
     ACTION,
     COUPLING,
     ETAG,
-    FIELD_TYPE,
     HASH,
     IN_SCOPE,
     JOURNAL,
@@ -201,7 +200,7 @@ WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_
             for side in Side
         )
         changes = gathered(
-            changed(field, judge.drifted(field), judge.reason(field)) for field in self.fields
+            [changed(field, judge.drifted(field), judge.reason(field)) for field in self.fields]
         )
         return f"""CREATE TABLE {tables.judged} AS
 SELECT *, list_transform(fields, lambda f: f.verdict) AS verdicts
@@ -394,7 +393,7 @@ UNION ALL {planned}"""
                 side.other,
             )
             left, right = ("NULL", old) if row is Side.RIGHT else (old, "NULL")
-            entry = change(
+            entry = Change(
                 field.id,
                 field.rule.left,
                 field.rule.right,
@@ -406,7 +405,7 @@ UNION ALL {planned}"""
             parts.append(
                 f"""SELECT 'update' AS kind, '{row.value}' AS side,
     n.left_key, n.right_key, n.label,
-    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, CAST([{entry}] AS {FIELD_TYPE}[]) AS fields,
+    s.{ETAG} AS etag, NULL AS reason, NULL AS hint, {gathered([entry])} AS fields,
     n.seen
 FROM (SELECT * FROM {table} WHERE NOT ({wrong}) AND NOT ({unnamed})) n
     JOIN {self._tables.snapshot(row)} s ON s.{KEY} = n.{row.value}_key
@@ -499,8 +498,8 @@ WHERE {deleted}"""
             held = values.as_text(f"s.{dialect.name(name)}", types[name].type)
             left, right = (name, "") if side is Side.LEFT else ("", name)
             old = {f"{side.value}_value": held}
-            entries.append(change(name, left, right, "'gone'", **old))
-        return f"CAST([{', '.join(entries)}] AS {FIELD_TYPE}[])"
+            entries.append(Change(name, left, right, "'gone'", **old))
+        return gathered(entries)
 
 
 def field_name(field: CompiledField, side: Side) -> str:

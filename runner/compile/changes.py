@@ -2,50 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.compile import values
-from runner.compile.compare import cast
 from runner.compile.fields import ROW, text_of
-from runner.compile.tables import FIELD_TYPE
+from runner.compile.tables import FIELD_TYPE, NO_FIELDS
 from runner.dialect import text
 from runner.model import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from runner.compile.ends import Piece
     from runner.compile.fields import CompiledField
 
 
-def change(  # noqa: PLR0913 - one column each
-    ident: str,
-    left: str,
-    right: str,
-    verdict: str,
-    *,
-    drift: str = "FALSE",
-    left_value: str = "NULL",
-    right_value: str = "NULL",
-    left_base: str = "NULL",
-    right_base: str = "NULL",
-    new: str = "NULL",
-    reason: str = "NULL",
-    lookup: str = "NULL",
-) -> str:
-    """Write one entry of an action's fields (``tables.FIELD_TYPE``); all but the names is SQL."""
-    names = ", ".join(text(word) for word in (ident, left, right))
-    bases = f"{left_base}, {right_base}"
-    return (
-        f"row({names}, {verdict}, {drift}, {left_value}, {right_value}, {bases}, "
-        f"{new}, {reason}, {lookup})"
-    )
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of an action's fields (``tables.FIELD_TYPE``); all but the names is SQL."""
+
+    ident: str
+    left: str
+    right: str
+    verdict: str
+    drift: str = "FALSE"
+    left_value: str = "NULL"
+    right_value: str = "NULL"
+    left_base: str = "NULL"
+    right_base: str = "NULL"
+    new: str = "NULL"
+    reason: str = "NULL"
+    lookup: str = "NULL"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """SQL of all its columns, in their order."""
+        return (
+            *(text(word) for word in (self.ident, self.left, self.right)),
+            *(self.verdict, self.drift, self.left_value, self.right_value),
+            *(self.left_base, self.right_base, self.new, self.reason, self.lookup),
+        )
+
+    @property
+    def row(self) -> str:
+        """SQL of the entry alone."""
+        return f"row({', '.join(self.columns)})"
 
 
-def gathered(entries: Iterable[str]) -> str:
-    """SQL of one list of all entries, each of which is a list."""
-    return f"CAST(flatten([{', '.join(entries)}]) AS {FIELD_TYPE}[])"
+def gathered(parts: Sequence[Change | str]) -> str:
+    """SQL of one list of all entries; what is no entry is SQL of a list of some."""
+    if not parts:
+        return NO_FIELDS
+    lists = [
+        part
+        for single, run in groupby(parts, lambda part: isinstance(part, Change))
+        for part in ([_zipped([e for e in run if isinstance(e, Change)])] if single else run)
+    ]
+    whole = lists[0] if len(lists) == 1 else f"flatten([{', '.join(map(str, lists))}])"
+    return f"CAST({whole} AS {FIELD_TYPE}[])"
+
+
+def _zipped(entries: Sequence[Change]) -> str:
+    """Make the list of its columns: DuckDB binds a dozen lists sooner than a row for each entry."""
+    columns = zip(*(entry.columns for entry in entries), strict=True)
+    lists = (f"[{', '.join(column)}]" for column in columns)
+    return f"list_zip({', '.join(lists)})"
+
+
+def listed(entries: Iterable[Change]) -> str:
+    """SQL of a list of entries."""
+    return f"[{', '.join(entry.row for entry in entries)}]"
 
 
 def shown(field: CompiledField, side: Side) -> str:
@@ -61,7 +90,7 @@ def lookup(field: CompiledField, side: Side) -> str:
 
 def pieces(
     field: CompiledField, side: Side, whole: str, verdict: str, *, coupled: bool
-) -> list[str]:
+) -> list[Change]:
     """Write one entry for each field that a value is taken apart into on that side.
 
     ``coupled``: that side has a record, and a field of it that stays the same is no change.
@@ -76,7 +105,7 @@ def _piece(
     whole: str,
     verdict: str,
     coupled: bool,  # noqa: FBT001 - as above
-) -> str:
+) -> Change:
     kind = piece.field.type
     new = dialect.cast(piece.take(whole), kind)
     held = f"{ROW[side]}.{dialect.name(piece.field.name)}" if coupled else "NULL"
@@ -86,7 +115,7 @@ def _piece(
     names = (piece.field.name, other) if side is Side.LEFT else (other, piece.field.name)
     here, there = values.as_text(held, kind), text_of(field, side.other)
     left, right = (here, there) if side is Side.LEFT else (there, here)
-    return change(
+    return Change(
         field.id,
         *names,
         verdict,
@@ -96,8 +125,8 @@ def _piece(
     )
 
 
-def judged(field: CompiledField, drift: str, reason: str) -> str:
-    """Write the entries of a pair's field, as a list: several where a value is taken apart."""
+def judged(field: CompiledField, drift: str, reason: str) -> Change | str:
+    """Write the entry of a pair's field, or a list of them: where a value is taken apart."""
     decided = f'"#d{field.number}"'
     left, right = (text_of(field, side) for side in Side)
     bases = [
@@ -107,13 +136,13 @@ def judged(field: CompiledField, drift: str, reason: str) -> str:
     ways = [side for side in Side if field.rule.direction.to(side) and field.pieces(side)]
     news = " ".join(
         f"WHEN {decided} = 'to {side.value}' "
-        f"THEN {values.as_text(cast(field, side), field.kind(side))}"
+        f"THEN {values.as_text(field.arriving(side), field.kind(side))}"
         for side in ways
     )
     looked = " ".join(
         f"WHEN {decided} = 'to {side.value}' THEN {field.looked_up(side)}" for side in ways
     )
-    one = change(
+    one = Change(
         field.id,
         shown(field, Side.LEFT),
         shown(field, Side.RIGHT),
@@ -129,8 +158,8 @@ def judged(field: CompiledField, drift: str, reason: str) -> str:
     )
     apart = [
         f"WHEN {decided} = 'to {side.value}' THEN "
-        f"[{', '.join(pieces(field, side, cast(field, side), decided, coupled=True))}]"
+        f"{listed(pieces(field, side, field.arriving(side), decided, coupled=True))}"
         for side in ways
         if field.made(side) is not None
     ]
-    return f"CASE {' '.join(apart)} ELSE [{one}] END" if apart else f"[{one}]"
+    return f"CASE {' '.join(apart)} ELSE {listed([one])} END" if apart else one

@@ -247,12 +247,7 @@ def after(field: CompiledField, side: Side) -> str:
     if not field.rule.direction.to(side) or field.end(side) is None:
         return field.value(side)
     moved = f"\"#d{field.number}\" = '{_to(side)}'"
-    return f"CASE WHEN {moved} THEN {cast(field, side)} ELSE {field.value(side)} END"
-
-
-def cast(field: CompiledField, to: Side) -> str:
-    """SQL of the other side's value in the column type of this one."""
-    return dialect.cast(field.carried(to), field.kind(to))
+    return f"CASE WHEN {moved} THEN {field.arriving(side)} ELSE {field.value(side)} END"
 
 
 def links(fields: tuple[CompiledField, ...], tables: abc.Mapping[Lookup, str], *rows: Side) -> str:

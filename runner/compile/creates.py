@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import compare, values
-from runner.compile.changes import change, gathered, lookup, pieces, shown
+from runner.compile.changes import Change, gathered, listed, lookup, pieces, shown
 from runner.compile.fields import ROW, text_of
 from runner.compile.tables import ACTION, COUPLING, HASH, KEY, LABEL, NO_FIELDS, PENDING, Tables
 from runner.model import DeleteConflict, Side, When
@@ -93,14 +93,10 @@ class Creates:
         numbers = self._numbers(side)
         afters = ",\n    ".join(self._after(field, side) for field in self.fields)
         changes = [
-            *(
-                entry
-                for field in self._travelling(side)
-                for entry in self._field(field, side, judge)
-            ),
-            *(f"[{self._default(name, side)}]" for name in self._extra(side)),
+            *(self._field(field, side, judge) for field in self._travelling(side)),
+            *(self._default(name, side) for name in self._extra(side)),
         ]
-        later = [entry for field in self.later(side) for entry in self._field(field, side, judge)]
+        later = [self._field(field, side, judge) for field in self.later(side)]
         # What is found wrong is looked for a SELECT further out (see `Actions._verdicts`).
         return f"""CREATE TABLE {tables.new(side)} AS
 WITH {numbers} free AS (
@@ -199,7 +195,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         )
 
     def _value(self, field: CompiledField, side: Side) -> str:
-        value = dialect.cast(field.carried(side), field.kind(side))
+        value = field.arriving(side)
         name = field.rule.name(side)
         if not name:
             return value
@@ -256,25 +252,26 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 
     def _after(self, field: CompiledField, side: Side) -> str:
         """Both halves of the base to be: the source as it is, the target as it will be."""
-        kind = dialect.column_type(field.kind(side))
-        held = "NULL"
+        held = dialect.cast("NULL", field.kind(side))
         if field.end(side) is None:
             held = field.value(side)
         elif field in self._travelling(side) or field in self.later(side):
             held = self._value(field, side)
         source = f"{field.value(side.other)} AS {compare.base_column(field, side.other)}"
-        return f"{source}, CAST({held} AS {kind}) AS {compare.base_column(field, side)}"
+        return f"{source}, {held} AS {compare.base_column(field, side)}"
 
-    def _field(self, field: CompiledField, side: Side, judge: compare.Judge) -> list[str]:
+    def _field(self, field: CompiledField, side: Side, judge: compare.Judge) -> Change | str:
         kind = field.kind(side)
         source = text_of(field, side.other)
         faults = judge.faults(field, side)
         arms = " ".join(f"WHEN {condition} THEN {words}" for condition, words in faults)
         reason = f"CASE {arms} END" if faults else "NULL"
-        verdict = f"CASE WHEN ({reason}) IS NULL THEN 'to {side.value}' ELSE 'error' END"
+        verdict = travels = f"'to {side.value}'"
+        if faults:
+            verdict = f"CASE WHEN ({reason}) IS NULL THEN {travels} ELSE 'error' END"
         left, right = (source, "NULL") if side is Side.RIGHT else ("NULL", source)
         value = self._value(field, side)
-        one = change(
+        one = Change(
             field.id,
             shown(field, Side.LEFT),
             shown(field, Side.RIGHT),
@@ -286,19 +283,19 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
             lookup=lookup(field, side),
         )
         if field.made(side) is None:
-            return [f"[{one}]"]
-        apart = ", ".join(pieces(field, side, value, f"'to {side.value}'", coupled=False))
-        return [f"CASE WHEN ({reason}) IS NULL THEN [{apart}] ELSE [{one}] END"]
+            return one
+        apart = listed(pieces(field, side, value, travels, coupled=False))
+        return f"CASE WHEN ({reason}) IS NULL THEN {apart} ELSE {listed([one])} END"
 
-    def _default(self, name: str, side: Side) -> str:
+    def _default(self, name: str, side: Side) -> Change:
         wins, fills = (self._template(name, side, wins=wins) for wins in (True, False))
         found = ", ".join(sql for sql in (wins, fills) if sql is not None)
         new = values.as_text(f"coalesce({found})", self.types[side].fields[name].type)
         left, right = (name, "") if side is Side.LEFT else ("", name)
-        return change(f"default {name}", left, right, f"'to {side.value}'", new=new)
+        return Change(f"default {name}", left, right, f"'to {side.value}'", new=new)
 
 
-def _worth_telling(entries: list[str]) -> str:
+def _worth_telling(entries: list[Change | str]) -> str:
     """SQL of the entries that say something: a value that arrives, or what is wrong."""
     if not entries:
         return NO_FIELDS

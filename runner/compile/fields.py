@@ -133,6 +133,16 @@ class CompiledField:
         blank = self.value(to.other) if self.rule.lookups or self.rule.values else sql
         return f"CASE WHEN {blank} IS NULL THEN {_typed(way.default, kind)} ELSE {sql} END"
 
+    def arriving(self, to: Side) -> str:
+        """SQL of the same in that side's column type."""
+        sql, kind = self.carried(to), self.kind(to)
+        return sql if self._copied(sql, to) else dialect.cast(sql, kind)
+
+    def _copied(self, sql: str, to: Side) -> bool:
+        """Whether SQL is the other side's column, of the very type of this one's."""
+        there = dialect.column_type(self.kind(to.other))
+        return sql == self.value(to.other) and there == dialect.column_type(self.kind(to))
+
     def chain(self, to: Side) -> Chain:
         """The value on its way to that side through transforms and conversion."""
         steps = self.rule.to(to).steps
@@ -220,7 +230,8 @@ class CompiledField:
         """Let a value be as long, and as precise, as that side is to keep it."""
         end, kind = self.end(to), self.kind(to)
         if kind is Type.DECIMAL:
-            return dialect.cast(_rounded(sql, self.scale), kind)
+            rounded = _rounded(sql, self.scale)
+            return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
             cut = f"left({sql}, {end.max_length})"

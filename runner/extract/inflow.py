@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -108,8 +108,9 @@ class _Insert:
 
     async def put(self, batch: pa.RecordBatch) -> None:
         room = asyncio.ensure_future(self._room.acquire())
+        either: set[asyncio.Future[Any]] = {room, self._done}
         try:
-            await asyncio.wait({room, self._done}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             room.cancel()
         if self._done.done():

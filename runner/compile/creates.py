@@ -91,12 +91,16 @@ class Creates:
         row = ROW[source]
         judge = compare.Judge(self.mapping)
         numbers = self._numbers(side)
-        afters = ",\n    ".join(self._after(field, side) for field in self.fields)
+        travelling, after = self._travelling(side), self.later(side)
+        written = {field.number for field in (*travelling, *after)}
+        afters = ",\n    ".join(
+            self._after(field, side, written=field.number in written) for field in self.fields
+        )
         changes = [
-            *(self._field(field, side, judge) for field in self._travelling(side)),
+            *(self._field(field, side, judge) for field in travelling),
             *(self._default(name, side) for name in self._extra(side)),
         ]
-        later = [self._field(field, side, judge) for field in self.later(side)]
+        later = [self._field(field, side, judge) for field in after]
         # What is found wrong is looked for a SELECT further out (see `Actions._verdicts`).
         return f"""CREATE TABLE {tables.new(side)} AS
 WITH {numbers} free AS (
@@ -250,12 +254,12 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
           WHERE {self._missing(side)}) JOIN untaken USING (position)
 ),"""
 
-    def _after(self, field: CompiledField, side: Side) -> str:
+    def _after(self, field: CompiledField, side: Side, *, written: bool) -> str:
         """Both halves of the base to be: the source as it is, the target as it will be."""
         held = dialect.cast("NULL", field.kind(side))
         if field.end(side) is None:
             held = field.value(side)
-        elif field in self._travelling(side) or field in self.later(side):
+        elif written:
             held = self._value(field, side)
         source = f"{field.value(side.other)} AS {compare.base_column(field, side.other)}"
         return f"{source}, {held} AS {compare.base_column(field, side)}"

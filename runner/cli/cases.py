@@ -18,7 +18,7 @@ from runner.errors import ExitCode, RunnerError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.cases import Likeness, Result
+    from runner.cases import Case, Likeness, Result, Test
     from runner.model import Project, System
 
 _DESCRIBED = ("dataverse", "nav", "business_central")
@@ -43,6 +43,9 @@ def play(
     words: Annotated[
         str, typer.Option("-k", metavar="TEXT", help="Only cases with this in their name.")
     ] = "",
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=0, help="Processes that play; 0: one a core.")
+    ] = 0,
     as_json: Json = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML, too.")
@@ -64,7 +67,7 @@ def play(
 
         project = the_project(context)
         wanted = Wanted(mappings=choose(project, names or []), words=words)
-        results = asyncio.run(_played(project, wanted))
+        results = _played(project, wanted, jobs)
         document = of_results(results)
         if junit:
             _write(junit, junit_xml(document))
@@ -75,26 +78,27 @@ def play(
         raise typer.Exit(ExitCode.RECORDS_FAILED if document["failed"] else ExitCode.DONE)
 
 
-async def _played(project: Project, wanted: Wanted) -> list[Result]:
+def _played(project: Project, wanted: Wanted, jobs: int) -> list[Result]:
     from runner import cases
 
     paths = cases.files(project)
     if not paths:
         say("There are no cases: a file NAME.test.yaml beside a mapping holds some.")
         return []
-    likenesses = await _likenesses(project)
+    likenesses = asyncio.run(_likenesses(project))
     tests = [t for t in cases.load(project, paths, likenesses) if t.mapping.name in wanted.mappings]
     for name in wanted.mappings:
         if name not in {test.mapping.name for test in tests}:
             say(f"{name} has no cases")
-    results = []
-    for test in tests:
-        of_test = [case for case in test.cases if wanted.words.lower() in case.name.lower()]
-        if of_test:
-            results += [result async for result in cases.play(project, test, of_test, likenesses)]
+    named = [replace(test, cases=_named(test, wanted.words)) for test in tests]
+    results = cases.play_all(project, named, likenesses, jobs=jobs or cases.cores())
     if tests and not results:
         raise RunnerError(f"no case has '{wanted.words}' in its name")
     return results
+
+
+def _named(test: Test, words: str) -> tuple[Case, ...]:
+    return tuple(case for case in test.cases if words.lower() in case.name.lower())
 
 
 async def _likenesses(project: Project) -> dict[str, Likeness]:

@@ -103,6 +103,30 @@ def test_some_cases_alone(tmp_path: Path) -> None:
     assert run(folder, "custmers").exit_code == ExitCode.UNUSABLE
 
 
+def many(cases: str) -> str:
+    """So many cases that processes share them: the same ones, again and again."""
+    head, listed = cases.split("cases:\n")
+    again = (listed.replace("- name: ", f"- name: {n} ") for n in range(3))
+    return head + "cases:\n" + "".join(again)
+
+
+def test_processes_that_share_the_cases_tell_the_same_as_one(tmp_path: Path) -> None:
+    folder = project(tmp_path, many(FAILING))
+    alone, shared = (run(folder, "--jobs", jobs) for jobs in ("1", "3"))
+    assert alone.exit_code == shared.exit_code == ExitCode.RECORDS_FAILED
+    assert "15 of 18 cases failed" in shared.stdout
+    assert shared.stdout == alone.stdout
+
+
+def test_what_a_process_cannot_play_is_told_as_any_error(tmp_path: Path) -> None:
+    mapping = MAPPING + "  - {nav: Blocked, crm: createdon, direction: nav -> crm}\n"
+    folder = project(tmp_path, many(FAILING), mapping)
+    alone, shared = (run(folder, "--jobs", jobs) for jobs in ("1", "3"))
+    assert alone.exit_code == shared.exit_code == ExitCode.UNUSABLE
+    assert "customers.yaml:10:5: 'createdon' is read-only" in shared.stderr
+    assert shared.stderr == alone.stderr
+
+
 @pytest.mark.parametrize(
     ("cases", "message"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import sandbox
+from runner.connectors.odata.csdl import entity_sets
 from tests.sandbox.asking import Asking
 
 if TYPE_CHECKING:
@@ -57,6 +58,32 @@ def test_who_am_i(crm: Asking) -> None:
     assert response.headers["x-ms-dop-hint"]
     assert response.headers["OData-Version"] == "4.0"
     assert response.headers["Content-Type"] == "application/json; odata.metadata=minimal"
+
+
+def test_metadata_tells_types_and_where_lookups_lead(crm: Asking) -> None:
+    (told,) = entity_sets(crm("GET", "/$metadata").content, ["accounts"])
+    assert told.keys == ("accountid",)
+    types = {p.name: p.type for p in told.properties}
+    assert types["name"] == "Edm.String"
+    assert types["creditlimit"] == "Edm.Decimal"
+    assert types["customertypecode"] == "Edm.Int32"
+    assert types["_primarycontactid_value"] == "Edm.Guid"
+    (way,) = (n for n in told.navigations if n.name == "primarycontactid")
+    assert (way.target, way.constraint) == ("contacts", ("_primarycontactid_value", "contactid"))
+
+
+def test_metadata_tells_what_is_read_only_to_those_who_ask(crm: Asking) -> None:
+    plain, noted = (
+        {p.name: dict(p.notes) for p in entity_sets(content, ["accounts"])[0].properties}
+        for content in (
+            crm("GET", "/$metadata").content,
+            crm("GET", "/$metadata?annotations=true").content,
+        )
+    )
+    assert not any(plain.values())
+    assert noted["modifiedon"]["Org.OData.Core.V1.Computed"] == "true"
+    assert noted["_primarycontactid_value"]["Org.OData.Core.V1.Permissions"].endswith("/Read")
+    assert not noted["name"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from runner.sandbox import store
 from runner.sandbox.answers import Call, Refusal, answer, call_of, refused
-from runner.sandbox.dataverse import changes, choices, expand, identity, metadata, read, seed, write
+from runner.sandbox.dataverse import (
+    changes,
+    choices,
+    csdl,
+    expand,
+    identity,
+    metadata,
+    read,
+    seed,
+    write,
+)
 from runner.sandbox.dataverse.batch import batch
 from runner.sandbox.dataverse.bulk import multiple
 from runner.sandbox.dataverse.keys import located
@@ -24,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from runner.sandbox.dataverse.metadata import Entity
@@ -106,6 +116,10 @@ def answered(session: Session) -> Response:
         if call.method != "POST":
             raise not_allowed(call.method)
         return choices.act(session, call.path.removeprefix("/"))
+    if call.path == "/$metadata":
+        notes = call.query.get("annotations", "").lower() == "true"
+        written, version = csdl.document(annotations=notes), {"OData-Version": "4.0"}
+        return Response(written, media_type="application/xml", headers=version)
     if call.path == "/EntityDefinitions":
         return answer(200, metadata.definitions(call, session.manners))
     if found := _DEFINITION.match(call.path):

@@ -6,7 +6,7 @@ import getpass
 import os
 import platform
 import re
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -76,12 +76,12 @@ async def connected(project: Project) -> AsyncIterator[dict[str, Introduced]]:
     unset = [found for system in project.systems for found in _unset(project.root, system)]
     if unset:
         raise ConfigError(unset)
-    connectors = {system.name: _connector(project, system) for system in project.systems}
-    try:
+    async with AsyncExitStack() as given:
+        connectors = {}
+        for system in project.systems:
+            connectors[system.name] = connector = _connector(project, system)
+            given.push_async_callback(connector.close)
         yield connectors
-    finally:
-        for connector in connectors.values():
-            await connector.close()
 
 
 @asynccontextmanager

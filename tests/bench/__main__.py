@@ -38,15 +38,16 @@ MOST_FOR_PEERS = {"diffsync": 100_000, "dictionaries": 1_000_000, "polars": 1_00
 class Row:
     """One comparison. ``limit`` is what the ratio is to be at most; ``cpu`` the ratio of CPU time.
 
-    Ours and theirs are in ``unit``; memory in MB, as is what DuckDB put on disk.
+    Ours and theirs are in ``unit``, ``None`` where memory ran out; memory in MB, as is what DuckDB
+    put on disk.
     """
 
     work: str
     size: int
-    ours: float
+    ours: float | None
     peer: str
-    theirs: float
-    ratio: float
+    theirs: float | None
+    ratio: float | None
     cpu: float | None = None
     limit: str = ""
     unit: str = "s"
@@ -144,18 +145,17 @@ def _row(
     theirs: dict[str, Any],
     limit: str = "",
 ) -> Row:
-    both = "cpu" in mine and "cpu" in theirs
     return Row(
         work=work,
         size=size,
         ours=mine["seconds"],
         peer=peer,
         theirs=theirs["seconds"],
-        ratio=mine["seconds"] / theirs["seconds"],
-        cpu=mine["cpu"] / theirs["cpu"] if both else None,
+        ratio=plan.ratio(mine, theirs, "seconds"),
+        cpu=plan.ratio(mine, theirs, "cpu"),
         limit=limit,
         peak_mb=mine.get("peak_mb", 0.0),
-        spilled_mb=mine.get("spilled_mb", 0.0),
+        spilled_mb=mine.get("spilled_mb") or 0.0,
     )
 
 
@@ -206,9 +206,10 @@ def main() -> None:
         rows.append(row)
         if not options.json:
             cpu = "" if row.cpu is None else f"{row.cpu:.3f}"
+            ours, theirs, ratio = (plan.shown(v, ".3f") for v in (row.ours, row.theirs, row.ratio))
             print(
-                f"{row.work:<28}{row.size:>11,}{row.ours:>10.3f}{row.theirs:>10.3f} {row.unit:<4}"
-                f"{row.ratio:>8.3f}{cpu:>8}{row.limit:>8}{row.peak_mb:>7.0f}{row.spilled_mb:>6.0f}"
+                f"{row.work:<28}{row.size:>11,}{ours:>10}{theirs:>10} {row.unit:<4}"
+                f"{ratio:>8}{cpu:>8}{row.limit:>8}{row.peak_mb:>7.0f}{row.spilled_mb:>6.0f}"
                 f"  {row.peer}",
                 flush=True,
             )

@@ -309,13 +309,18 @@ def _kinds() -> tuple[Any, ...]:
 
 
 def _measured(name: str, folder: Path, size: int, pipe: Any) -> None:
-    found = _WORKS[name](folder, size)
+    try:
+        found = _WORKS[name](folder, size)
+    except duckdb.OutOfMemoryException:
+        died = dict.fromkeys(("seconds", "cpu", "spilled_mb", "rows"))
+        pipe.send({"work": name, "size": size, "peak_mb": memory.peak_mb(), **died})
+        return
     peak = memory.peak_mb()
     pipe.send({"work": name, "size": size, "peak_mb": peak, "rows": found, **_told})
 
 
 def measure(name: str, folder: Path, size: int) -> dict[str, Any]:
-    """Measure one work in a fresh process."""
+    """Measure one work in a fresh process; its figures are ``None`` where it ran out of memory."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe()
     process = context.Process(target=_measured, args=(name, folder, size, send))
@@ -336,13 +341,24 @@ def table(size: int, repeat: int) -> list[dict[str, Any]]:
         rounds = [{work: measure(work, folder, size) for work in works} for _ in range(repeat)]
     rows = []
     for work in works:
-        tries = sorted((r[work] for r in rounds), key=lambda t: float(t["seconds"]))
+        tries = sorted((r[work] for r in rounds), key=lambda t: t["seconds"] or 0.0)
         rows.append(dict(tries[len(tries) // 2]))
     hand = rows[-1]
     return [
-        {**row, "ratio": row["seconds"] / hand["seconds"], "cpu_ratio": row["cpu"] / hand["cpu"]}
+        {**row, "ratio": ratio(row, hand, "seconds"), "cpu_ratio": ratio(row, hand, "cpu")}
         for row in rows
     ]
+
+
+def ratio(mine: dict[str, Any], theirs: dict[str, Any], of: str) -> float | None:
+    """Compare two works; ``None`` where one of them ran out of memory."""
+    here, there = mine.get(of), theirs.get(of)
+    return None if here is None or there is None else here / there
+
+
+def shown(value: float | None, form: str) -> str:
+    """Write a figure, or that there is none."""
+    return "died" if value is None else format(value, form)
 
 
 def main() -> None:
@@ -363,9 +379,10 @@ def main() -> None:
     )
     for row in rows:
         print(
-            f"{row['work']:<24}{row['size']:>10,}{row['seconds']:>10.2f}{row['ratio']:>8.2f}"
-            f"{row['cpu_ratio']:>8.2f}"
-            f"{row['peak_mb']:>9.0f}{row['spilled_mb']:>9.0f}{row['rows']:>9,}"
+            f"{row['work']:<24}{row['size']:>10,}{shown(row['seconds'], '.2f'):>10}"
+            f"{shown(row['ratio'], '.2f'):>8}{shown(row['cpu_ratio'], '.2f'):>8}"
+            f"{row['peak_mb']:>9.0f}{shown(row['spilled_mb'], '.0f'):>9}"
+            f"{shown(row['rows'], ','):>9}"
         )
 
 

@@ -23,8 +23,12 @@ def lines(rows: Sequence[dict[str, Any]]) -> dict[str, list[Point]]:
     found: dict[str, dict[float, float]] = {}
     for row in rows:
         if row["work"] in ("snapshots to plan", "pages to plan"):
-            found.setdefault(f"sync-run, {row['work']}", {})[row["size"]] = row["ours"]
-            found.setdefault(row["peer"], {})[row["size"]] = row["theirs"]
+            for name, seconds in (
+                (f"sync-run, {row['work']}", row["ours"]),
+                (row["peer"], row["theirs"]),
+            ):
+                if seconds is not None:  # it ran out of memory
+                    found.setdefault(name, {})[row["size"]] = seconds
     return {name: sorted(points.items()) for name, points in found.items()}
 
 

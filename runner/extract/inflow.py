@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _ROWS = 4_000
 """Rows that go in together: smaller pages are put together first."""
@@ -98,13 +99,15 @@ class _Insert:
         self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema
     ) -> None:
         self.schema = schema
-        self._cursor, self._table = connection.cursor(), table
         self._coming = SimpleQueue[pa.RecordBatch | None]()
         self._room = asyncio.Semaphore(_WAITING)
-        self._loop = asyncio.get_running_loop()
         # The loop's own threads could all be waiting here, with none left to decode what comes.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inflow")
-        self._done = self._loop.run_in_executor(self._thread, self._run)
+        loop = asyncio.get_running_loop()
+        coming = _until_end(self._coming, partial(loop.call_soon_threadsafe, self._room.release))
+        rows = pa.RecordBatchReader.from_batches(schema, coming)
+        # Nothing that runs there knows this object: an error would keep it, and the cursor, alive.
+        self._done = loop.run_in_executor(self._thread, _insert, connection.cursor(), table, rows)
 
     async def put(self, batch: pa.RecordBatch) -> None:
         room = asyncio.ensure_future(self._room.acquire())
@@ -121,15 +124,18 @@ class _Insert:
         self._coming.put(None)
         await asyncio.wait({self._done})
         self._thread.shutdown()
-        self._cursor.close()
         self._done.result()
 
-    def _run(self) -> None:
-        rows = pa.RecordBatchReader.from_batches(self.schema, self._batches())
-        self._cursor.register("incoming", rows)
-        self._cursor.execute(f"INSERT INTO {self._table} FROM incoming {_IN_TURN}")
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        while (batch := self._coming.get()) is not None:
-            self._loop.call_soon_threadsafe(self._room.release)
-            yield batch
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.RecordBatchReader) -> None:
+    with cursor:
+        cursor.register("incoming", rows)
+        cursor.execute(f"INSERT INTO {table} FROM incoming {_IN_TURN}")
+
+
+def _until_end(
+    coming: SimpleQueue[pa.RecordBatch | None], taken: Callable[[], object]
+) -> Iterator[pa.RecordBatch]:
+    while (batch := coming.get()) is not None:
+        taken()
+        yield batch

@@ -191,7 +191,7 @@ FROM (SELECT side, left_key, right_key FROM {JOURNAL}
 WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_key)
    OR (status = 'free right' AND j.side = 'left' AND {status}.right_key = j.right_key)"""
 
-    def judged(self) -> str:
+    def judged(self, present: Present) -> str:
         """Judge every field of every pair that changed or was found by a match."""
         judge, tables = compare.Judge(self.mapping), self._tables
         afters = ",\n    ".join(
@@ -208,9 +208,9 @@ FROM (SELECT p.left_key, p.right_key, p.fresh, coalesce(l.{LABEL}, r.{LABEL}) AS
     l.{ETAG} AS left_etag, r.{ETAG} AS right_etag, hash(l.{HASH}, r.{HASH}) AS seen,
     {afters},
     list_filter({changes}, lambda f: f.verdict <> 'unchanged') AS fields
-FROM {self._verdicts(judge)})"""
+FROM {self._verdicts(judge, present)})"""
 
-    def _verdicts(self, judge: compare.Judge) -> str:
+    def _verdicts(self, judge: compare.Judge, present: Present) -> str:
         """Select the pairs to judge with the verdict on each of their fields, step by step.
 
         A SELECT a step: DuckDB writes an alias out wherever the same SELECT names it, and each step
@@ -222,11 +222,14 @@ FROM {self._verdicts(judge)})"""
         both, agreed = judge.of_record(self.fields)
         plain = "v" if agreed else "w"
         facts = [judge.facts(field) for field in self.fields]
+        changed = f"FALSE AS fresh FROM {tables.status} WHERE status = 'changed'"
+        fresh = f"TRUE AS fresh FROM {tables.found} WHERE lefts = 1 AND rights = 1"
+        # Every part goes through all joins for itself, and makes room for all their columns.
+        wanted = (("changed" in present.statuses, changed), (present.matched, fresh))
+        pairs = [f"SELECT left_key, right_key, {part}" for there, part in wanted if there]
         found = f"""(SELECT {", ".join((*rows, *facts))}
 FROM (
-    SELECT left_key, right_key, FALSE AS fresh FROM {tables.status} WHERE status = 'changed'
-    UNION ALL
-    SELECT left_key, right_key, TRUE FROM {tables.found} WHERE lefts = 1 AND rights = 1) p
+    {" UNION ALL ".join(pairs)}) p
     JOIN {tables.snapshot(Side.LEFT)} l ON l.{KEY} = p.left_key
     JOIN {tables.snapshot(Side.RIGHT)} r ON r.{KEY} = p.right_key
     LEFT JOIN {tables.base} b ON b.left_key = p.left_key

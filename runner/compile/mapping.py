@@ -195,7 +195,7 @@ FROM {tables.state_base} b WHERE {chosen}""",
         actions = self._actions
         created = actions.created(present)
         if present.pairs:
-            yield Statement(purpose="the verdict on every field", sql=actions.judged())
+            yield Statement(purpose="the verdict on every field", sql=actions.judged(present))
         for side in created:
             purpose = f"new in {self.rule.entity(side).system}"
             yield Statement(purpose=purpose, sql=actions.creates.statement(side))

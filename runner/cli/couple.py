@@ -180,20 +180,22 @@ async def _matched(project: Project, mapping: Mapping, options: MatchOptions) ->
 
     chosen = Selection(mappings=(mapping.name,), pairs_alone=True)
     beginning = None if options.dry_run else begins(project, "couple", chosen)
-    with progress() as tell, run_file() as file:
+    with progress() as tell:
         async with session(project, "couple", tell, beginning=beginning) as opened:
-            made = await run.make_plan(opened, file, chosen)
-            limit = None if options.full or options.as_json else SHOWN
-            planned = document.of_plan(made, limit=limit)
-            if not options.as_json:
-                typer.echo(matches.drawn(planned))
-            report = run.found(made.header)
-            wanted = made.count(*CHANGES) and not options.dry_run
-            if wanted and not options.yes and asks() and not typer.confirm("Couple them?"):
-                say("Nothing was coupled.")
-                return ExitCode.DONE
-            if wanted:
-                report = await run.carry_out(opened, made)
+            # Within the session: what fails is written down in the state that the file reads.
+            with run_file() as file:
+                made = await run.make_plan(opened, file, chosen)
+                limit = None if options.full or options.as_json else SHOWN
+                planned = document.of_plan(made, limit=limit)
+                if not options.as_json:
+                    typer.echo(matches.drawn(planned))
+                report = run.found(made.header)
+                wanted = made.count(*CHANGES) and not options.dry_run
+                if wanted and not options.yes and asks() and not typer.confirm("Couple them?"):
+                    say("Nothing was coupled.")
+                    return ExitCode.DONE
+                if wanted:
+                    report = await run.carry_out(opened, made)
     if options.as_json:
         told = {"version": document.VERSION, "plan": planned, "report": document.of_report(report)}
         typer.echo(document.encoded(told))

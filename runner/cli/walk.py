@@ -376,7 +376,7 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
     mode = "saved plan" if options.saved else str(options.extent)
     beginning = begins(project, options.command, chosen, mode)
     figures = options.metrics
-    with progress() as tell, run_file() as file:
+    with progress() as tell:
         async with session(
             project, options.command, tell, beginning=beginning, figures=figures
         ) as opened:
@@ -388,8 +388,10 @@ async def carried(project: Project, chosen: Selection, options: ApplyOptions) ->
                     return report.exit_code
                 return await _carried_out(opened, made, options)
             await settle_interrupted(opened)
-            made = await make_plan(opened, file, chosen, options.extent)
-            return await _carried_out(opened, made, options)
+            # Within the session: what fails is written down in the state that the file reads.
+            with run_file() as file:
+                made = await make_plan(opened, file, chosen, options.extent)
+                return await _carried_out(opened, made, options)
 
 
 async def _carried_out(session: Session, made: Plan, options: ApplyOptions) -> ExitCode:

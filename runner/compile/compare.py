@@ -164,9 +164,9 @@ class Judge:
             found.append((self.unresolved(field, to), words))
         if rule.values and unresolved is Unresolved.FAIL and rule.to(to).otherwise is None:
             found.append((field.untranslated(to), said + text(" is not listed in `values`")))
-        if not rule.lookups and not rule.values:
-            failures = field.chain(to).failures
-            found += [(failed, f"{text(f'{name}: ')} || {words}") for failed, words in failures]
+        translated = rule.lookups or rule.values
+        failures = field.unmade(to) if translated else field.chain(to).failures
+        found += [(failed, f"{text(f'{name}: ')} || {words}") for failed, words in failures]
         if rule.blank is Blank.FAIL:
             found.append((f"({field.carried(to)} IS NULL)", text(f"{name} is blank")))
         if field.too_long(to) != "FALSE":
@@ -223,9 +223,12 @@ class Judge:
         found = []
         translated = field.rule.lookups or field.rule.values
         if field.rule.blank is Blank.KEEP and not field.rule.blank_means(to.other):
-            # What cannot be translated is no blank: it fails, or whatever `unresolved` says.
+            # What cannot be translated is no blank: it fails, or whatever `unresolved` says. Nor is
+            # what cannot be converted: that fails.
             blank = field.value(to.other) if translated else field.carried(to)
-            found.append(f"{blank} IS NULL")
+            failures = field.unmade(to) if translated else field.chain(to).failures
+            failed = "".join(f" AND NOT {condition}" for condition, _ in failures)
+            found.append(f"{blank} IS NULL{failed}")
         if translated and field.rule.to(to).unresolved is Unresolved.KEEP:
             found.append(self.unresolved(field, to))
         return f"({' OR '.join(found)})" if found else ""

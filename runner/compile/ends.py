@@ -9,7 +9,7 @@ from runner import dialect, expression
 from runner.compile import values
 from runner.errors import Location, Problem, nearest
 from runner.model import Computed, Joined
-from runner.transform import chained, converted, convertible
+from runner.transform import Chain, chained, converted, convertible
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Made:
 
     ``sql`` makes it from the canonical columns; ``None`` where ``node`` can only be evaluated one
     record at a time. ``pieces`` take it apart again; empty: it cannot be written. ``looks``: its
-    SQL reads other entities, which are there while a plan is made and not later.
+    SQL reads other entities, which are there while a plan is made and not later. ``fault`` is SQL
+    of why there is no value, in words, NULL where nothing is wrong; empty where nothing can be. Of
+    what is evaluated one record at a time it reads the text that came of it, in the same column.
     """
 
     column: FieldType
@@ -46,6 +48,12 @@ class Made:
     reads: tuple[str, ...]
     pieces: tuple[Piece, ...]
     looks: bool = False
+    fault: str = ""
+
+
+def fault_of(name: str) -> str:
+    """Name the snapshot's column that says why there is no value in the column of that name."""
+    return f"{name} #fault"
 
 
 def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
@@ -55,14 +63,21 @@ def looked_up(name: str, steps: Sequence[Step], entity: EntityType) -> Made:
     unless = [str(field) for field in given if field in entity.fields]
     held = [values.as_text(dialect.name(n), entity.fields[n].type) for n in unless]
     told = ", ".join(_told(step) for step in steps)
+    sql = f"coalesce({', '.join((*held, dialect.cast(chain.sql, chain.kind)))})"
     return Made(
         column=FieldType(name=f"{name} ({told})", type=chain.kind),
         node=None,
-        sql=f"coalesce({', '.join((*held, dialect.cast(chain.sql, chain.kind)))})",
+        sql=sql,
         reads=(name, *unless),
         pieces=(),
         looks=True,
+        fault=_fault(sql, chain.failures),
     )
+
+
+def _fault(sql: str, failures: Sequence[tuple[str, str]]) -> str:
+    arms = " ".join(f"WHEN {failed} THEN {words}" for failed, words in failures)
+    return f"CASE WHEN {sql} IS NULL THEN CASE {arms} END END" if arms else ""
 
 
 def _told(step: Step) -> str:
@@ -148,6 +163,9 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
     sql: str | None = None
     if expression.on_rows_alone(node):
         kind = declared or Type.TEXT
+        evaluated = dialect.name(_named(rule))
+        chain = Chain(evaluated, Type.TEXT).then(kind, "UTC")
+        fault = _fault(chain.sql, chain.failures)
     else:
         try:
             sql, found = expression.to_value(
@@ -160,7 +178,9 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
         if not convertible(found, kind):
             problems.append(Problem(rule.expression.at, f"it yields {found}, not {kind}"))
             return None
-        sql = dialect.cast(converted(sql, found, kind), kind)
+        chain = Chain(sql, found).then(kind, "UTC")
+        sql = dialect.cast(chain.sql, kind)
+        fault = _fault(sql, chain.failures)
     fields = [entity.fields[name] for name, _ in rule.pieces]
     pieces: list[Piece] = []
     for (_, text), field in zip(rule.pieces, fields, strict=True):
@@ -168,12 +188,17 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
         if take is not None:
             pieces.append(Piece(field, take))
     return Made(
-        column=_column(f"= {rule.expression.text}", kind, fields),
+        column=_column(_named(rule), kind, fields),
         node=node,
         sql=sql,
         reads=reads,
         pieces=tuple(pieces),
+        fault=fault,
     )
+
+
+def _named(rule: Computed) -> str:
+    return f"= {rule.expression.text}"
 
 
 def _reverse(

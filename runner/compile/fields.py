@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import values
-from runner.compile.ends import Made, looked_up, made_of, names_of, plain, unknown_field
+from runner.compile.ends import (
+    Made,
+    fault_of,
+    looked_up,
+    made_of,
+    names_of,
+    plain,
+    unknown_field,
+)
 from runner.errors import Problem
 from runner.model import Direction, Side, TooLong
 from runner.transform import chained, convertible, faults
@@ -145,9 +153,18 @@ class CompiledField:
 
     def chain(self, to: Side) -> Chain:
         """The value on its way to that side through transforms and conversion."""
-        steps = self.rule.to(to).steps
-        made = chained(self.value(to.other), self.kind(to.other), steps, self.rule.zone)
-        return made.then(self.kind(to), self.rule.zone)
+        steps, zone = self.rule.to(to).steps, self.rule.zone
+        found = chained(self.value(to.other), self.kind(to.other), steps, zone)
+        found = found.then(self.kind(to), zone)
+        return replace(found, failures=(*self.unmade(to), *found.failures))
+
+    def unmade(self, to: Side) -> tuple[tuple[str, str], ...]:
+        """Where there is no value to set out to that side: the condition and the words, as SQL."""
+        made = self.made(to.other)
+        if made is None or not made.fault:
+            return ()
+        fault = dialect.name(ROW[to.other], fault_of(made.column.name))
+        return ((f"({fault} IS NOT NULL)", fault),)
 
     def same(self) -> str:
         """SQL that says whether both sides hold the same, as far as both can keep it.

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from runner import dialect, expression
 from runner.compile import values
+from runner.compile.ends import fault_of
 from runner.compile.tables import ETAG, HASH, IN_SCOPE, KEY, LABEL, MODIFIED
 from runner.model import Side, UpdateConflict
+from runner.transform import converted
 from runner.wire import Type, WireQuery
 
 if TYPE_CHECKING:
     from collections import abc
 
+    from runner.compile.ends import Made
     from runner.compile.fields import CompiledField
     from runner.expression import Node
     from runner.model import Entity, Mapping
@@ -22,11 +25,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RowWise:
-    """A column that no SQL can make: jmespath makes it, record by record."""
+    """A column that no SQL can make: jmespath makes it, record by record, as a text.
+
+    ``fault`` is SQL of why that text is no value of the column's type (see ``Made``).
+    """
 
     column: str
     node: Node
     kind: Type
+    fault: str = ""
+
+    @property
+    def columns(self) -> str:
+        """SQL of what the text that came of it becomes in the snapshot."""
+        name = dialect.name(self.column)
+        value = f"{converted(name, Type.TEXT, self.kind)} AS {name}"
+        fault = f"{self.fault} AS {dialect.name(fault_of(self.column))}"
+        return f"{value}, {fault}" if self.fault else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +137,7 @@ def reading(
     rule, entity = mapping.entity(side), types[side]
     mades = [made for field in fields if (made := field.made(side)) is not None]
     row_wise = [
-        RowWise(m.column.name, m.node, m.column.type)
+        RowWise(m.column.name, m.node, m.column.type, m.fault)
         for m in mades
         if m.sql is None and m.node is not None
     ]
@@ -141,11 +156,18 @@ def reading(
             fields=names,
             filter=rule.filter.text if told and rule.filter else "",
         ),
-        made={m.column.name: m.sql for m in mades if m.sql is not None and not m.looks},
-        found={m.column.name: m.sql for m in mades if m.sql is not None and m.looks},
+        made=_columns(m for m in mades if not m.looks),
+        found=_columns(m for m in mades if m.looks),
         row_wise=_once(row_wise),
         modified=_modified(mapping, side, types),
     )
+
+
+def _columns(mades: abc.Iterable[Made]) -> dict[str, str]:
+    """SQL of what is made by SQL, by column: values, and why there is none."""
+    told = [m for m in mades if m.sql is not None]
+    values = {m.column.name: m.sql or "" for m in told}
+    return values | {fault_of(m.column.name): m.fault for m in told if m.fault}
 
 
 def asks_when(mapping: Mapping) -> bool:

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from runner import dialect, expression
 from runner.errors import SystemUnavailableError
-from runner.transform import converted
 from runner.wire import Type
 
 if TYPE_CHECKING:
@@ -75,10 +74,7 @@ def _compute(
     shape = pa.schema(
         [("#key", pa.string())] + [(column.column, pa.string()) for column in reading.row_wise]
     )
-    columns = ", ".join(
-        f"{converted(dialect.name(c.column), Type.TEXT, c.kind)} AS {dialect.name(c.column)}"
-        for c in reading.row_wise
-    )
+    columns = ", ".join(column.columns for column in reading.row_wise)
     connection.register("evaluated", shape.empty_table())
     connection.execute(
         f'CREATE OR REPLACE TEMP TABLE {target} AS SELECT "#key", {columns} FROM evaluated'

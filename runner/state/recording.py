@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from runner.errors import ExitCode, RunnerError, cause
 from runner.events import RunBegan, RunEnded
 from runner.state import errors, runs
@@ -13,8 +15,6 @@ from runner.state.runs import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import duckdb
 
     from runner.events import Tell
     from runner.model import Project
@@ -47,7 +47,7 @@ def recorded(
         yield running
     except BaseException as error:
         # The error itself is told, whatever else goes wrong now.
-        with suppress(RunnerError), store.opened() as state:
+        with suppress(RunnerError, duckdb.Error), store.opened() as state:
             end(project, state, running, _ending(error), tell)
         raise
     if not running.over:

@@ -49,7 +49,13 @@ def chained(sql: str, kind: Type, steps: Sequence[Step], zone: str = "UTC") -> C
         transform = TRANSFORMS[step.name]
         chain = chain.then(transform.takes, zone)
         changed = transform.sql(chain.sql, dict(step.arguments))
-        chain = Chain(changed, transform.gives, chain.failures)
+        failures = chain.failures
+        if transform.fails is not None:
+            shown = as_text(chain.sql, chain.kind)
+            told = dialect.text(f" comes to more than 18 digits by {step.name}")
+            words = f"{_QUOTE} || {shown} || {_QUOTE} || {told}"
+            failures = (*failures, (transform.fails(chain.sql, changed), words))
+        chain = Chain(changed, transform.gives, failures)
     return chain
 
 

@@ -59,6 +59,8 @@ def converted(sql: str, source: Type, target: Type, zone: str = "UTC") -> str:
             return f"CAST((({sql}) AT TIME ZONE 'UTC') AT TIME ZONE {where} AS DATE)"
         case Type.DECIMAL, Type.INTEGER:
             return f"CASE WHEN {sql} = trunc({sql}) THEN CAST({sql} AS BIGINT) END"
+        case Type.INTEGER, Type.DECIMAL:
+            return f"try_cast({sql} AS {dialect.column_type(target)})"
         case Type.INTEGER, Type.BOOLEAN:
             return f"CASE {sql} WHEN 0 THEN FALSE WHEN 1 THEN TRUE END"
         case _:
@@ -69,7 +71,11 @@ def may_fail(source: Type, target: Type) -> bool:
     """Whether some values of one type have no form in the other."""
     if source is target or target in TEXTUAL:
         return False
-    hard = ((Type.DECIMAL, Type.INTEGER), (Type.INTEGER, Type.BOOLEAN))
+    hard = (
+        (Type.DECIMAL, Type.INTEGER),
+        (Type.INTEGER, Type.DECIMAL),
+        (Type.INTEGER, Type.BOOLEAN),
+    )
     return source in TEXTUAL or (source, target) in hard
 
 

@@ -29,7 +29,8 @@ class Transform:
 
     ``sql`` turns SQL of a value of type ``takes`` into SQL of one of type ``gives``; blank stays
     blank and never becomes ``''``. ``inverse`` returns the step that undoes it, ``None`` where
-    nothing can. ``faults`` yields what is wrong with the arguments.
+    nothing can. ``faults`` yields what is wrong with the arguments. ``fails`` turns SQL of a value,
+    and of what it has become, into SQL of whether that is blank for having too many digits.
     """
 
     takes: Type
@@ -37,3 +38,4 @@ class Transform:
     sql: Callable[[str, Arguments], str]
     inverse: Callable[[Arguments], Step | None] = _none
     faults: Callable[[Arguments], Iterator[str]] = _right
+    fails: Callable[[str, str], str] | None = None

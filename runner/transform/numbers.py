@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runner.transform.kind import Arguments
 
 
+_DIGITS, _KEPT = 38, 28
+"""Digits that DuckDB calculates with, and those of a canonical number."""
 _PLACES = 10
 """Decimal places that a quotient keeps (Microsoft rounds exchange rates to 1e-10)."""
 
@@ -36,7 +38,7 @@ def _round(value: str, given: Arguments) -> str:
             sql = f"CASE WHEN {rest} = 0 THEN {value} ELSE {further} END"
         case _:
             sql = f"CASE WHEN abs({rest}) * 2 >= {step} THEN {further} ELSE {down} END"
-    return dialect.cast(sql, Type.DECIMAL)
+    return _number(sql)
 
 
 def _round_faults(given: Arguments) -> Iterator[str]:
@@ -45,7 +47,13 @@ def _round_faults(given: Arguments) -> Iterator[str]:
 
 
 def _multiply(value: str, given: Arguments) -> str:
-    return dialect.cast(f"{value} * {Decimal(str(given['value'])):f}", Type.DECIMAL)
+    factor = f"{Decimal(str(given['value'])):f}"
+    if sum(digit.isdigit() for digit in factor) > _DIGITS - _KEPT:
+        # The product itself may have more digits than there can be; and no TRY goes around what is
+        # looked up.
+        product = f"TRY({dialect.cast(f'x * {factor}', Type.DECIMAL)})"
+        return f"list_transform([{value}], lambda x: {product})[1]"
+    return _number(f"{value} * {factor}")
 
 
 def _reciprocal(given: Arguments) -> Step | None:
@@ -68,8 +76,21 @@ def _multiply_faults(given: Arguments) -> Iterator[str]:
 def _divide_into(value: str, given: Arguments) -> str:
     """Divide a number by it, as Microsoft turns a currency factor around; 0 divides nothing."""
     dividend = f"{Decimal(str(given['value'])):f}"
-    sql = f"round({dividend} / nullif(CAST({value} AS DOUBLE), 0), {_PLACES})"
-    return dialect.cast(sql, Type.DECIMAL)
+    return _number(f"round({dividend} / nullif(CAST({value} AS DOUBLE), 0), {_PLACES})")
+
+
+def _number(sql: str) -> str:
+    """Take what was computed for a number; NULL where it has more digits than one keeps."""
+    return f"try_cast({sql} AS {dialect.column_type(Type.DECIMAL)})"
+
+
+def _too_large(before: str, after: str) -> str:
+    return f"({before} IS NOT NULL AND {after} IS NULL)"
+
+
+def _too_small(before: str, after: str) -> str:
+    """0 is divided into nothing; anything else can be too small to be."""
+    return f"({before} IS NOT NULL AND {before} <> 0 AND {after} IS NULL)"
 
 
 def _culture_faults(given: Arguments) -> Iterator[str]:
@@ -110,15 +131,24 @@ NUMBERS = {
         inverse=_same("parse_number"),
         faults=_culture_faults,
     ),
-    "round": Transform(takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_round, faults=_round_faults),
+    "round": Transform(
+        takes=Type.DECIMAL,
+        gives=Type.DECIMAL,
+        sql=_round,
+        faults=_round_faults,
+        fails=_too_large,
+    ),
     "multiply": Transform(
         takes=Type.DECIMAL,
         gives=Type.DECIMAL,
         sql=_multiply,
         inverse=_reciprocal,
         faults=_multiply_faults,
+        fails=_too_large,
     ),
-    "divide_into": Transform(takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_divide_into),
+    "divide_into": Transform(
+        takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_divide_into, fails=_too_small
+    ),
     "not": Transform(
         takes=Type.BOOLEAN,
         gives=Type.BOOLEAN,

@@ -150,6 +150,14 @@ def test_what_a_field_becomes(
     assert world.apply().kinds() == []
 
 
+def test_a_number_that_grows_too_large_fails_its_record_alone(tmp_path: Path) -> None:
+    world = made(tmp_path, "{shop: Amount, desk: amount, transform: {desk: [{multiply: 100}]}}")
+    world.shop.put("Customer", "1", Amount=Decimal(10) ** 17)
+    world.shop.put("Customer", "2", Amount=Decimal(7))
+    assert ("customers", "error", None) in world.apply().kinds()
+    assert account(world)["amount"] == Decimal(700)
+
+
 @pytest.mark.parametrize(
     ("entry", "values", "expected"),
     [

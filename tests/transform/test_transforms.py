@@ -10,9 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 
-from runner import shipped
+from runner import dialect, shipped
 from runner.transform import TRANSFORMS, chained, faults, inverse, lossy
 from runner.wire import Type
 from tests.transform.running import Told, changed, steps
@@ -69,6 +70,10 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (N, Decimal("0.2337530000"), {"divide_into": 1}, Decimal("4.2780199612")),
         (N, Decimal(-8), {"divide_into": 100}, Decimal("-12.5")),
         (N, Decimal(0), {"divide_into": 1}, None),
+        (N, Decimal(10) ** 17, {"multiply": 100}, None),
+        (N, Decimal(10) ** 17, {"multiply": Decimal(10) ** 30}, None),
+        (N, Decimal("0.0000000001"), {"divide_into": 10**9}, None),
+        (N, Decimal(10) ** 18 - Decimal("0.1"), {"round": {"to": 1}}, None),
         (Type.BOOLEAN, True, "not", False),
         (T, "20151213", {"parse_date": {"format": "yyyyMMdd"}}, "2015-12-13"),
         (T, "13 December", {"parse_date": {"format": "yyyyMMdd"}}, "13 December"),
@@ -104,9 +109,42 @@ def test_transforms_in_a_row_are_fed_what_they_take() -> None:
 
 
 def test_what_cannot_be_read_on_the_way_is_told() -> None:
-    chain = chained("v", T, steps({"multiply": 100}))
+    chain = chained("v", T, steps({"pad": {"length": 3}})).then(N, "UTC")
     ((condition, words),) = chain.failures
     assert "try_cast" in condition
+    assert words.endswith("' is no decimal'")
+
+
+@pytest.mark.parametrize(
+    ("value", "told", "words"),
+    [
+        (Decimal(10) ** 17, {"multiply": 100}, f"'{10**17}' comes to more than 18 digits by multiply"),
+        (Decimal(10) ** 15, {"multiply": 100}, None),
+        (None, {"multiply": 100}, None),
+        (Decimal(10) ** 18 - 1, {"round": {"to": 10}}, f"'{10**18 - 1}' comes to more than 18 digits by round"),
+        (Decimal("0.0000000001"), {"divide_into": 10**9}, "'0.0000000001' comes to more than 18 digits by divide_into"),
+        (Decimal(0), {"divide_into": 1}, None),
+        (None, {"divide_into": 1}, None),
+    ],
+)  # fmt: skip
+def test_a_number_that_grows_too_large_on_the_way_is_told(
+    value: Decimal | None, told: Told, words: str | None
+) -> None:
+    ((condition, said),) = chained("v", N, steps(told)).failures
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT {condition}, CASE WHEN {condition} THEN {said} END "
+            f"FROM (SELECT CAST(? AS {dialect.column_type(N)}) AS v)",
+            [value],
+        ).fetchall()
+    assert found == [(words is not None, words)]
+
+
+def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
+    chain = chained("v", C, ()).then(N, "UTC")
+    assert changed(9 * 10**18, C, (), to=N) is None
+    assert changed(9 * 10**17, C, (), to=N) == 9 * 10**17
+    ((_, words),) = chain.failures
     assert words.endswith("' is no decimal'")
 
 

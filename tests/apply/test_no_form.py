@@ -49,7 +49,10 @@ def test_it_is_an_error_until_it_has_one(
     assert held is not None
     world.shop.put("Customer", "1", **bad)
     for _ in range(2):
-        assert world.apply().kinds() == [("customers", "error", None)]
+        told = world.apply()
+        assert told.kinds() == [("customers", "error", None)]
+        (action,) = told.document["mappings"][0]["actions"]
+        assert action["id"] == "SR511", action["reason"]
         assert account(world)[field] == held
     world.shop.put("Customer", "1", **better)
     assert world.apply().kinds() == [("customers", "update", "desk")]

@@ -198,7 +198,7 @@ class Judge:
             for pair in pairs
         ):
             return ""
-        left, right = (f"upper(trim({field.value(side)}))" for side in Side)
+        left, right = (f"upper(trim({text_of(field, side)}))" for side in Side)
         return f"WHEN p.fresh AND coalesce({left} = {right}, FALSE) THEN 'converged'\n            "
 
     def _exceptions(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:

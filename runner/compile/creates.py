@@ -181,7 +181,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         kind = self.types[side].fields[name].type
         arms = [
             f"WHEN {self._holds(template, side)} THEN "
-            + ("NULL" if value is None else dialect.cast(dialect.literal(value), kind))
+            + ("NULL" if value is None else values.literal(value, kind))
             for template, value in zip(templates, given, strict=True)
         ]
         return f"CASE {' '.join(arms)} END"

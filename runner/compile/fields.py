@@ -101,7 +101,7 @@ class CompiledField:
         end = self.end(side)
         if end is None:
             assert self.rule.constant is not None
-            return _typed(self.rule.constant, self.kind(side))
+            return values.literal(self.rule.constant, self.kind(side))
         return dialect.name(ROW[side], end.name)
 
     def alias(self, to: Side, number: int) -> str:
@@ -139,7 +139,7 @@ class CompiledField:
         if way.default is None:
             return sql
         blank = self.value(to.other) if self.rule.lookups or self.rule.values else sql
-        return f"CASE WHEN {blank} IS NULL THEN {_typed(way.default, kind)} ELSE {sql} END"
+        return f"CASE WHEN {blank} IS NULL THEN {values.literal(way.default, kind)} ELSE {sql} END"
 
     def arriving(self, to: Side) -> str:
         """SQL of the same in that side's column type."""
@@ -259,7 +259,7 @@ class CompiledField:
     def _translated(self, to: Side) -> str:
         here, there = self.kind(to), self.kind(to.other)
         arms = " ".join(
-            f"WHEN {_typed(source, there)} THEN {_typed(target, here)}"
+            f"WHEN {values.literal(source, there)} THEN {values.literal(target, here)}"
             for source, target in (
                 self.rule.values
                 if to is Side.RIGHT
@@ -268,7 +268,7 @@ class CompiledField:
         )
         otherwise = self.rule.to(to).otherwise
         value = self.value(to.other)
-        rest = "" if otherwise is None else f" ELSE {_typed(otherwise, here)}"
+        rest = "" if otherwise is None else f" ELSE {values.literal(otherwise, here)}"
         return f"CASE WHEN {value} IS NOT NULL THEN CASE {value} {arms}{rest} END END"
 
     @property
@@ -287,18 +287,8 @@ class CompiledField:
         return f"left({text}, {min(known)})" if known and differ else text
 
 
-def _typed(value: Constant, kind: Type) -> str:
-    return dialect.cast(_constant(value, kind), kind)
-
-
 def _rounded(value: str, scale: int | None) -> str:
     return value if scale is None else f"round({value}, {scale})"
-
-
-def _constant(value: Constant, kind: Type) -> str:
-    if kind is Type.BOOLEAN or not isinstance(value, bool):
-        return dialect.literal(value)
-    return dialect.text(str(value).lower())
 
 
 def fields_of(
@@ -370,14 +360,23 @@ def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
         Type.INTEGER: isinstance(value, int) and not isinstance(value, bool),
         Type.DECIMAL: isinstance(value, int | float) and not isinstance(value, bool),
         Type.BOOLEAN: isinstance(value, bool),
-        Type.DATE: isinstance(value, str) and _ISO.fullmatch(value) is not None,
-        Type.INSTANT: isinstance(value, str) and _ISO.match(value) is not None,
+        Type.DATE: isinstance(value, str) and _ISO.fullmatch(value) is not None and _day(value),
+        Type.INSTANT: isinstance(value, str) and _ISO.match(value) is not None and _day(value),
     }
     if not fits.get(field.type, True):
         yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
     elif field.options and value not in [option for option, _ in field.options]:
         known = ", ".join(f"{option} {caption}".strip() for option, caption in field.options)
         yield Problem(at, f"'{field.name}' has no option {value}", f"there are {known}")
+
+
+def _day(value: str) -> bool:
+    """Whether there is such a day, or moment."""
+    try:
+        values.moment(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _arrived(way: Arrival) -> Arrival:

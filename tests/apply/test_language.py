@@ -130,6 +130,9 @@ def account(world: World) -> dict[str, Any]:
         ("{shop: {compute: \"max([Count, Amount])\", type: decimal}, desk: amount}", {"Count": 3, "Amount": Decimal(2)}, {"amount": Decimal(3)}),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}], otherwise: {desk: 9, shop: A}}", {"Kind": "Z"}, {"count": 9}),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}, {shop: B, desk: 1}], reverse: [{shop: B, desk: 1}]}", {"Kind": "A"}, {"count": 1}),
+        ("{shop: Code, desk: count, values: [{shop: a, desk: 1}], otherwise: {desk: 9, shop: b}}", {"Code": "A"}, {"count": 1}),
+        ("{desk: moment, constant: '2018-02-03T10:00:00+02:00'}", {}, {"moment": datetime(2018, 2, 3, 8)}),
+        ("{desk: text, constant: ''}", {}, {"text": None}),
         ("{shop: Count, desk: state}", {"Count": 2}, {"state": 2}),
         ("{shop: Count, desk: count, when: after_create}", {"Count": 2}, {"count": 2}),
     ],
@@ -213,6 +216,8 @@ def test_what_fails_its_record(
         ("{shop: {compute: 'Nmae'}, desk: text}", "Customer has no field 'Nmae' — did you mean 'Name'?"),
         ("{shop: {compute: 'Name || Count'}, desk: text}", "compute: it is either text or number: both must be of one type"),
         ("{shop: {join: [Name, Count]}, desk: text}", "'Count' is integer: only texts are joined"),
+        ("{shop: Day, constant: '2018-02-30'}", "'Day' is date and cannot hold '2018-02-30'"),
+        ("{desk: moment, constant: '2018-02-03T25:00:00'}", "'moment' is instant and cannot hold '2018-02-03T25:00:00'"),
         ("{shop: Count, desk: count, default: {desk: many}}", "'count' is integer and cannot hold 'many'"),
     ],
 )  # fmt: skip

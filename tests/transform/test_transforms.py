@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from runner import dialect, shipped
+from runner.dialect import SETTINGS
 from runner.transform import TRANSFORMS, chained, faults, inverse, lossy
 from runner.wire import Type
 from tests.transform.running import Told, changed, steps
@@ -81,10 +82,22 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (T, "31-12-15", {"parse_date": {"culture": "nl-NL"}}, "2015-12-31"),
         (T, "20151213030405", {"parse_instant": {"format": "yyyyMMddHHmmss"}}, "2015-12-13T03:04:05Z"),
         (T, "12/13/2015 3:04:05 PM", {"parse_instant": {"culture": "en-US"}}, "2015-12-13T15:04:05Z"),
+        (T, "24.12.18", {"parse_date": {"format": "dd.MM.yyyy"}}, "24.12.18"),
+        (T, "24.12.01", {"parse_date": {"format": "dd.MM.yyyy"}}, "24.12.01"),
+        (T, "24.12.0001", {"parse_date": {"format": "dd.MM.yyyy"}}, "0001-12-24"),
+        (T, " 24.2.2018 ", {"parse_date": {"format": "dd.MM.yyyy"}}, "2018-02-24"),
+        (T, "2018124", {"parse_date": {"format": "yyyyMMdd"}}, "2018124"),
+        (T, "20151213 0304pm", {"parse_instant": {"format": "yyyyMMdd hhmmtt"}}, "2015-12-13T15:04:00Z"),
+        (T, "20151213030405+0200", {"parse_instant": {"format": "yyyyMMddHHmmsszzz"}}, "2015-12-13T01:04:05Z"),
+        (T, "13.12.2015 03:04:05.120", {"parse_instant": {"format": "dd.MM.yyyy HH:mm:ss.fff"}}, "2015-12-13T03:04:05.12Z"),
         (D, date(2018, 7, 1), {"write_date": {"format": "d.M.yyyy"}}, "1.7.2018"),
         (M, datetime(2018, 7, 1, 8, 5), {"write_instant": {"format": "yyyyMMdd HH:mm"}}, "20180701 08:05"),
         (D, date(2018, 7, 1), {"date_part": "month"}, 7),
         (C, 1577836800, "from_unix_time", datetime(2020, 1, 1)),
+        (C, 253402300799, "from_unix_time", datetime(9999, 12, 31, 23, 59, 59)),
+        (C, 253402300800, "from_unix_time", None),
+        (C, -(10**12), "from_unix_time", None),
+        (C, 2**63 - 1, "from_unix_time", None),
         (M, datetime(2020, 1, 1), "to_unix_time", 1577836800),
         (T, "Euro", "iso_currency", "EUR"),
         (T, "978", "iso_currency", "EUR"),
@@ -138,6 +151,33 @@ def test_a_number_that_grows_too_large_on_the_way_is_told(
             [value],
         ).fetchall()
     assert found == [(words is not None, words)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "to", "zone"),
+    [
+        (M, datetime(9999, 12, 31, 23), D, "Asia/Tokyo"),
+        (M, datetime(1, 1, 1, 3), D, "America/New_York"),
+        (D, date(1, 1, 1), M, "Asia/Tokyo"),
+        (T, "9999-12-31T23:00:00-05:00", M, "UTC"),
+        (T, "0001-01-01T01:00:00+02:00", M, "UTC"),
+        (T, "0000-01-01", D, "UTC"),
+    ],
+)
+def test_there_are_no_years_before_1_and_after_9999(
+    kind: Type, value: Any, to: Type, zone: str
+) -> None:
+    chain = chained("v", kind, (), zone).then(to, zone)
+    ((condition, words),) = chain.failures
+    with duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        found = connection.execute(
+            f"SELECT {chain.sql}, {condition} "
+            f"FROM (SELECT CAST(? AS {dialect.column_type(kind)}) AS v)",
+            [value],
+        ).fetchall()
+    assert found == [(None, True)]
+    assert words.endswith(f"' is no {to}'")
 
 
 def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ROW = {Side.LEFT: "l", Side.RIGHT: "r"}
+_QUOTE = dialect.text("'")
+_MOST = 10**18 - 1
+"""The largest whole number that a decimal keeps."""
 _NUMBERS = frozenset({Type.INTEGER, Type.DECIMAL})
 
 
@@ -156,7 +159,16 @@ class CompiledField:
         steps, zone = self.rule.to(to).steps, self.rule.zone
         found = chained(self.value(to.other), self.kind(to.other), steps, zone)
         found = found.then(self.kind(to), zone)
-        return replace(found, failures=(*self.unmade(to), *found.failures))
+        failures = (*self.unmade(to), *found.failures, *self._unrounded(found, to))
+        return replace(found, failures=failures)
+
+    def _unrounded(self, chain: Chain, to: Side) -> tuple[tuple[str, str], ...]:
+        """Where rounding makes a number too large: the condition and the words, as SQL."""
+        if self.kind(to) is not Type.DECIMAL or self.scale is None:
+            return ()
+        said = dialect.text("' comes to more than 18 digits by rounding")
+        shown = f"{_QUOTE} || {values.as_text(chain.sql, chain.kind)} || {said}"
+        return ((f"(abs({chain.sql}) > {_MOST} AND {self._fitted(chain.sql, to)} IS NULL)", shown),)
 
     def unmade(self, to: Side) -> tuple[tuple[str, str], ...]:
         """Where there is no value to set out to that side: the condition and the words, as SQL."""
@@ -248,7 +260,10 @@ class CompiledField:
         end, kind = self.end(to), self.kind(to)
         if kind is Type.DECIMAL:
             rounded = _rounded(sql, self.scale)
-            return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
+            if self.scale is None:
+                return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
+            # What is rounded up may have a digit more.
+            return f"try_cast({rounded} AS {dialect.column_type(kind)})"
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
             cut = f"left({sql}, {end.max_length})"

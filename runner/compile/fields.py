@@ -239,6 +239,23 @@ class CompiledField:
             return "FALSE"
         return f"coalesce(length({self.carried(to)}) > {end.max_length}, FALSE)"
 
+    def part(self, piece: Piece, to: Side, whole: str) -> str:
+        """SQL of what a field of that side takes from a value, as long as it is to keep it."""
+        part, most = piece.take(whole), piece.field.max_length
+        if self.made(to) is None or most is None or self.rule.too_long is not TooLong.TRUNCATE:
+            return part
+        return _cut(part, most, piece.field.type) if piece.field.type in TEXTUAL else part
+
+    def long_parts(self, to: Side) -> list[tuple[Piece, str]]:
+        """List the parts of a value that may be longer than their fields keep, and SQL of each."""
+        if self.made(to) is None or self.rule.too_long is TooLong.TRUNCATE:
+            return []
+        return [
+            (piece, piece.take(self.arriving(to)))
+            for piece in self.pieces(to)
+            if piece.field.max_length is not None and piece.field.type in TEXTUAL
+        ]
+
     def untranslated(self, to: Side) -> str:
         """SQL that says whether a value stands in no pair of ``values``."""
         return f"({self.value(to.other)} IS NOT NULL AND {self._translated(to)} IS NULL)"
@@ -266,9 +283,7 @@ class CompiledField:
             return f"try_cast({rounded} AS {dialect.column_type(kind)})"
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
-            cut = f"left({sql}, {end.max_length})"
-            # A code never ends in a blank, wherever it was cut.
-            return f"rtrim({cut})" if kind is Type.CODE else cut
+            return _cut(sql, end.max_length, kind)
         return sql
 
     def _translated(self, to: Side) -> str:
@@ -300,6 +315,12 @@ class CompiledField:
         known = [length for length in lengths if length is not None]
         differ = len(set(known)) > 1 or len(known) < len(lengths)
         return f"left({text}, {min(known)})" if known and differ else text
+
+
+def _cut(sql: str, length: int, kind: Type) -> str:
+    cut = f"left({sql}, {length})"
+    # A code never ends in a blank, wherever it was cut.
+    return f"rtrim({cut})" if kind is Type.CODE else cut
 
 
 def _rounded(value: str, scale: int | None) -> str:

@@ -47,6 +47,9 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (T, "abc123def456", {"regex_match": r"[a-z]+(?P<digit>\d+)[a-z]+(?P<digit2>\d+)"}, "123456"),
         (T, "abc", {"regex_match": "b."}, "bc"),
         (T, "abc", {"regex_match": "x"}, None),
+        (T, "12 été", {"regex_match": r"(\p{L}+)\z"}, "été"),
+        (T, "12 été", {"regex_match": r"[[:digit:]]{1,1000}"}, "12"),
+        (T, "12 été", {"regex_replace": {"find": r"[^\pL\d]", "with": "-"}}, "12-été"),
         (T, "PCS", {"prepend": "NAV "}, "NAV PCS"),
         (T, "NAV PCS", {"remove_prefix": "NAV "}, "PCS"),
         (T, "PCS", {"remove_prefix": "NAV "}, "PCS"),
@@ -193,6 +196,13 @@ def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
     [
         ({"regex_match": "("}, "regex_match: '(' is no regular expression: missing ), unterminated subpattern at position 0"),
         ({"regex_replace": {"find": "(?<=a)b", "with": ""}}, "regex_replace: '(?<=a)b' looks around or back, which is not known here (RE2)"),
+        ({"regex_match": r"caf\u00e9"}, r"regex_match: '\u' of 'caf\u00e9' is not known here (RE2)"),
+        ({"regex_match": r"end\Z"}, r"regex_match: '\Z' of 'end\Z' is not known here (RE2)"),
+        ({"regex_match": "(?x) a b"}, "regex_match: '(?x)' of '(?x) a b' is not known here (RE2)"),
+        ({"regex_match": "a(?#or b)"}, "regex_match: '(?#' of 'a(?#or b)' is not known here (RE2)"),
+        ({"regex_match": "a{1,1001}"}, "regex_match: '{1,1001}' of 'a{1,1001}' is not known here (RE2)"),
+        ({"regex_match": "[[:letter:]]"}, "regex_match: '[:letter:]' of '[[:letter:]]' is not known here (RE2)"),
+        ({"regex_match": r"[\b]"}, r"regex_match: '[\b' of '[\b]' is not known here (RE2)"),
         ({"parse_date": {"format": "yyyyQQ"}}, "parse_date: 'QQ' of the format 'yyyyQQ' is not known"),
         ({"parse_date": {"format": "yyyy", "culture": "da-DK"}}, "parse_date: it needs a `format`, or a `culture` to read it as"),
         ({"parse_number": {"culture": "xx-YY"}}, "parse_number: there is no culture 'xx-YY', write it like da-DK"),
@@ -202,6 +212,15 @@ def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_the_arguments(told: Told, words: str) -> None:
     assert [said for _, said in faults(steps(told))] == [words]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\p{L}+", r"\pL\z", r"[\p{Lu}\d]+", "[[:alpha:]]", "(?i:a)", "(?P<aux>a)", "a{1000}", "a{999,}", r"\\u"],
+)  # fmt: skip
+def test_what_re2_knows_is_taken(pattern: str) -> None:
+    assert list(faults(steps({"regex_match": pattern}))) == []
+    changed("any", T, steps({"regex_match": pattern}))
 
 
 def test_a_transform_is_not_fed_what_it_cannot_take() -> None:

@@ -187,7 +187,7 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
         if not convertible(found, kind):
             problems.append(Problem(rule.expression.at, f"it yields {found}, not {kind}"))
             return None
-        chain = Chain(sql, found).then(kind, "UTC")
+        chain = _kept(sql, found).then(kind, "UTC")
         sql = dialect.cast(chain.sql, kind)
         fault = _fault(sql, chain.failures)
     fields = [entity.fields[name] for name, _ in rule.pieces]
@@ -204,6 +204,16 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
         pieces=tuple(pieces),
         fault=fault,
     )
+
+
+def _kept(sql: str, kind: Type) -> Chain:
+    """Take what was computed as its type keeps it; a number may have come to too many digits."""
+    if kind not in (Type.INTEGER, Type.DECIMAL):
+        return Chain(sql, kind)
+    kept = f"try_cast({sql} AS {dialect.column_type(kind)})"
+    quote, told = dialect.text("'"), dialect.text("' comes to more than 18 digits by compute")
+    words = f"{quote} || {values.as_text(sql, kind)} || {told}"
+    return Chain(kept, kind, ((f"({sql} IS NOT NULL AND {kept} IS NULL)", words),))
 
 
 def _named(rule: Computed) -> str:
@@ -224,7 +234,7 @@ def _reverse(
             Problem(at, f"reverse: it yields {found}, and {field.name} is {field.type}")
         )
         return None
-    chain = Chain(sql, found).then(field.type, "UTC")
+    chain = _kept(sql, found).then(field.type, "UTC")
 
     def failures(value: str) -> Sequence[tuple[str, str]]:
         return [(a.replace(_VALUE, value), b.replace(_VALUE, value)) for a, b in chain.failures]

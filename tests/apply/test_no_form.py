@@ -28,6 +28,11 @@ WAYS = [
     ("{shop: Amount, desk: amount, transform: {desk: [{multiply: 100}]}", {"Amount": Decimal(2)}, {"Amount": Decimal(10) ** 17}, {"Amount": Decimal(4)}),
     ("{shop: Text, desk: amount, transform: {desk: [trim]}", {"Text": "2.5"}, {"Text": " many "}, {"Text": "4"}),
     ('{shop: {compute: "trim(Text)", type: decimal}, desk: amount', {"Text": "2.5"}, {"Text": "many"}, {"Text": "4"}),
+    ('{shop: {compute: "to_number(Text)"}, desk: amount', {"Text": "2.5"}, {"Text": "1234567890123456789"}, {"Text": "4"}),
+    ('{shop: {compute: "not_null(Count, Amount)"}, desk: amount', {"Count": 2}, {"Count": 10**18}, {"Count": 4}),
+    ('{shop: {compute: "ceil(Amount)"}, desk: amount', {"Amount": Decimal(2)}, {"Amount": Decimal(10) ** 18 - Decimal("0.5")}, {"Amount": Decimal(4)}),
+    ('{shop: {compute: "abs(Count)"}, desk: count', {"Count": -2}, {"Count": -(2**63)}, {"Count": -4}),
+    ('{shop: {compute: "to_number(Text)", type: integer}, desk: count', {"Text": "2"}, {"Text": "12345678901234567890"}, {"Text": "4"}),
     ('{shop: {compute: "join(\'\', sort([Text]))", type: decimal}, desk: amount', {"Text": "2.5"}, {"Text": "many"}, {"Text": "4"}),
     ('{shop: {compute: "sum([Amount, Amount])", type: decimal}, desk: amount', {"Amount": Decimal(2)}, {"Amount": Decimal(10) ** 18 - 1}, {"Amount": Decimal(4)}),
 ]  # fmt: skip

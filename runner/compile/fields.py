@@ -22,6 +22,7 @@ from runner.compile.ends import (
     plain,
     unknown_field,
 )
+from runner.compile.tables import PENDING
 from runner.errors import Problem
 from runner.model import Direction, Side, TooLong
 from runner.transform import chained, convertible, faults
@@ -228,16 +229,23 @@ class CompiledField:
         end = self.end(to)
         if end is None or end.max_length is None or self.rule.too_long is TooLong.TRUNCATE:
             return "FALSE"
-        if self.kind(to.other) not in TEXTUAL and not self.rule.to(to).steps:
+        if self.kind(to) not in TEXTUAL:
             return "FALSE"
         source = self.end(to.other)
         if (
             source is not None
+            and source.type in TEXTUAL
             and not self.rule.to(to).steps
+            and not self.rule.values
+            and not self.rule.lookups
             and (source.max_length or end.max_length + 1) <= end.max_length
         ):
             return "FALSE"
-        return f"coalesce(length({self.carried(to)}) > {end.max_length}, FALSE)"
+        long = f"length({self.carried(to)}) > {end.max_length}"
+        if self.rule.lookups:
+            # The record that a reference leads to may not have its key yet.
+            long = f"{long} AND NOT starts_with({self.carried(to)}, {dialect.text(PENDING)})"
+        return f"coalesce({long}, FALSE)"
 
     def part(self, piece: Piece, to: Side, whole: str) -> str:
         """SQL of what a field of that side takes from a value, as long as it is to keep it."""

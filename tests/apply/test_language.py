@@ -193,6 +193,9 @@ def test_what_comes_back(
         ("{shop: Amount, desk: count, direction: shop -> desk}", {"Amount": Decimal("1.5")}, "Amount: '1.5' is no integer"),
         ("{shop: Text, desk: text, blank: fail}", {}, "Text is blank"),
         ("{shop: Text, desk: short}", {"Text": "Elephant"}, "Text is 8 characters long, accounts.short keeps 5"),
+        ("{shop: Amount, desk: short}", {"Amount": Decimal("123.45")}, "Amount is 6 characters long, accounts.short keeps 5"),
+        ("{shop: Day, desk: short, direction: shop -> desk}", {"Day": date(2018, 7, 1)}, "Day is 10 characters long, accounts.short keeps 5"),
+        ("{shop: Kind, desk: short, values: [{shop: A, desk: Elephant}]}", {"Kind": "A"}, "Kind is 8 characters long, accounts.short keeps 5"),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}]}", {"Kind": "Z"}, "Kind 'Z' is not listed in `values`"),
     ],
 )  # fmt: skip
@@ -268,6 +271,27 @@ def test_a_reference_may_lead_into_several_mappings(
     assert names[account(world)["partner"]] == expected
     entities = {w.values["partner"].entity for w in world.desk.written if "partner" in w.values}  # type: ignore[union-attr]
     assert entities == {"users" if expected == "Ann" else "vendors"}
+    assert world.apply().kinds() == []
+
+
+def test_a_key_that_is_not_known_yet_is_not_too_long(tmp_path: Path) -> None:
+    agents = AGENTS.replace("direction: shop -> desk", "direction: desk -> shop")
+    text = MAPPING.replace("direction: both", "direction: desk -> shop").replace(
+        "direction: shop -> desk", "direction: desk -> shop"
+    )
+    entry = "{shop: Agent, desk: text, lookup: agents}"
+    world = made(tmp_path, entry, mapping=text, agents=agents)
+    customer = world.shop.types["Customer"]
+    agent = FieldType(name="Agent", type=Type.CODE, max_length=10)
+    world.shop.types = {
+        **world.shop.types,
+        "Customer": replace(customer, fields={**customer.fields, "Agent": agent}),
+    }
+    user = "b0000000-0000-4000-8000-000000000001"
+    world.desk.put("users", user, fullname="Ann")
+    world.desk.put("accounts", "a0000000-0000-4000-8000-000000000001", number="7", text=user)
+    assert world.apply().counters["customers"]["failed"] == 0
+    assert world.shop.rows["Customer"]["7"]["Agent"] == "N00001"
     assert world.apply().kinds() == []
 
 

@@ -266,7 +266,13 @@ class CompiledField:
 
     def untranslated(self, to: Side) -> str:
         """SQL that says whether a value stands in no pair of ``values``."""
-        return f"({self.value(to.other)} IS NOT NULL AND {self._translated(to)} IS NULL)"
+        value, there = self.value(to.other), self.kind(to.other)
+        if self.rule.to(to).otherwise is not None:
+            return "FALSE"
+        # A value may be listed that becomes a blank; a blank is none that is translated.
+        listed = [values.literal(v, there) for v, _ in self._pairs(to) if v != ""]
+        unlisted = f" AND {value} NOT IN ({', '.join(listed)})" if listed else ""
+        return f"({value} IS NOT NULL{unlisted})"
 
     def _across(self, to: Side) -> str:
         if self.rule.lookups:
@@ -298,16 +304,18 @@ class CompiledField:
         here, there = self.kind(to), self.kind(to.other)
         arms = " ".join(
             f"WHEN {values.literal(source, there)} THEN {values.literal(target, here)}"
-            for source, target in (
-                self.rule.values
-                if to is Side.RIGHT
-                else ((right, left) for left, right in self.rule.values_back)
-            )
+            for source, target in self._pairs(to)
         )
         otherwise = self.rule.to(to).otherwise
         value = self.value(to.other)
         rest = "" if otherwise is None else f" ELSE {values.literal(otherwise, here)}"
         return f"CASE WHEN {value} IS NOT NULL THEN CASE {value} {arms}{rest} END END"
+
+    def _pairs(self, to: Side) -> tuple[tuple[Constant, Constant], ...]:
+        """What is translated on the way to that side, and what it becomes."""
+        if to is Side.RIGHT:
+            return self.rule.values
+        return tuple((right, left) for left, right in self.rule.values_back)
 
     @property
     def scale(self) -> int | None:

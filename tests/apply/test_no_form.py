@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WAYS = [
     ("{shop: Text, desk: amount", {"Text": "2.5"}, {"Text": "many"}, {"Text": "4"}),
     ("{shop: Text, desk: count", {"Text": "2"}, {"Text": "2.5"}, {"Text": "4"}),
+    ("{shop: Text, desk: amount, transform: {desk: [{parse_number: {culture: da-DK}}]}", {"Text": "2,5"}, {"Text": "2.5"}, {"Text": "4"}),
     ("{shop: Count, desk: moment, transform: {desk: [from_unix_time]}", {"Count": 1}, {"Count": 10**15}, {"Count": 4}),
     ("{shop: Amount, desk: credit", {"Amount": Decimal(2)}, {"Amount": Decimal(10) ** 18 - Decimal("0.001")}, {"Amount": Decimal(4)}),
     ("{shop: Text, desk: credit", {"Text": "2"}, {"Text": "-999999999999999999.996"}, {"Text": "4"}),

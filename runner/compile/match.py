@@ -131,7 +131,10 @@ def _changes(field: CompiledField, pair: MatchPair) -> bool:
     if pair.steps:
         return False
     alone = not (pair.left and pair.right)
-    return alone or bool(rule.lookups or rule.values or rule.to_left.steps or rule.to_right.steps)
+    # A day begins at another moment in each zone.
+    zoned = {field.kind(side) for side in Side} == {Type.DATE, Type.INSTANT}
+    stepped = rule.to_left.steps or rule.to_right.steps
+    return alone or zoned or bool(rule.lookups or rule.values or stepped)
 
 
 def _condition(

@@ -43,3 +43,16 @@ def test_values_of_different_types_are_matched(
     world.desk.put("accounts", KEY, number="1", **right)
     assert [kind for _, kind, _ in world.apply().kinds() if kind != "update"] == ["couple"]
     assert world.apply().kinds() == []
+
+
+@pytest.mark.parametrize("direction", ["both", "shop -> desk", "desk -> shop"])
+def test_a_day_is_matched_in_the_zone_of_its_field(tmp_path: Path, direction: str) -> None:
+    text = MAPPING.replace('{shop: "No", desk: number}', "{shop: Day, desk: moment}", 1)
+    entry = f"{{shop: Day, desk: moment, zone: Europe/Copenhagen, direction: {direction}}}"
+    world = made(tmp_path, entry, mapping=text)
+    world.shop.put("Customer", "1", Day=date(2018, 7, 1))
+    world.shop.put("Customer", "2", Day=date(2018, 6, 30))
+    world.desk.put("accounts", KEY, number="1", moment=datetime(2018, 6, 30, 22, tzinfo=UTC))
+    assert [kind for _, kind, _ in world.apply().kinds()] == ["couple", "create"]
+    assert {row["number"] for row in world.desk.rows["accounts"].values()} == {"1", "2"}
+    assert world.apply().kinds() == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner.model import Step
     from runner.wire import EntityType
 
-_VALUE = '"value"'
+_VALUE = "\0"
 """What stands for the whole value in the SQL of a piece, until it is put in."""
 
 

@@ -482,6 +482,23 @@ def test_records_that_share_a_field_must_agree_in_another(tmp_path: Path) -> Non
     )
 
 
+def test_of_many_records_that_share_a_field_some_are_named(tmp_path: Path) -> None:
+    ends = 'key: "No", one_per: Code, same_per: {Amount: Vendor}}'
+    world = made(tmp_path, mapping=MAPPING.replace('key: "No"}', ends))
+    for n in range(25):
+        world.shop.put("Customer", f"C{n:02}", Code="X")
+        world.shop.put("Customer", f"V{n:02}", Vendor="Y", Amount=Decimal(n) / 2)
+    one, same = reasons(world.apply())
+    assert (
+        one
+        == f"25 Customer have the same Code, and one may: {', '.join(f'C{n:02}' for n in range(20))}, …"
+    )
+    assert same.startswith(
+        "25 Customer share the Vendor Y and differ in Amount: 0, 0.5, 1, 1.5, 10, "
+    )
+    assert same.endswith(", …")
+
+
 def test_what_is_found_gives_way_to_what_the_record_says_and_may_be_looked_up(
     tmp_path: Path,
 ) -> None:

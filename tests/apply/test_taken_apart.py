@@ -93,3 +93,12 @@ def test_a_template_fills_a_part_as_it_fills_a_field(
     assert (account(world)["first"], account(world)["last"]) == expected
     assert world.apply().kinds() == []
     assert world.shop.rows["Customer"]["1"].get("Name") == name
+
+
+def test_a_literal_that_looks_like_what_stands_for_the_value_is_one(tmp_path: Path) -> None:
+    first = "join('', ['\\\"value\\\" ', split(value, ' ')[0]])"
+    made_of = f'{{compute: "join(\' \', [first, last])", reverse: {{first: "{first}"}}}}'
+    world = made(tmp_path, f"{{shop: Name, desk: {made_of}, direction: shop -> desk}}")
+    world.shop.put("Customer", "1", Name="Ann Lee")
+    world.apply()
+    assert account(world)["first"] == '"value" Ann'

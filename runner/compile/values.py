@@ -30,11 +30,21 @@ def canonical(sql: str, kind: Type) -> str:
         case Type.GUID | Type.REFERENCE:
             return f"nullif(nullif(lower(trim({sql}, '{{}} ')), '{_ZERO_GUID}'), '')"
         case Type.DATE:
-            return f"nullif(CAST(left({sql}, 10) AS DATE), DATE '0001-01-01')"
+            day = _within(f"CAST(left({sql}, 10) AS DATE)", sql, kind)
+            return f"nullif({day}, DATE '0001-01-01')"
         case Type.INSTANT:
-            utc = f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+            utc = _within(f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", sql, kind)
             return f"nullif({utc}, TIMESTAMP '0001-01-01 00:00:00')"
         case Type.DECIMAL:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:
             return sql
+
+
+def _within(moment: str, told: str, kind: Type) -> str:
+    """SQL of a moment that a calendar has; one before or after it is as bad as no moment."""
+    never = dialect.cast(f"{told} || ' is out of range'", kind)
+    return (
+        f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 OR {told} IS NULL THEN {moment} "
+        f"ELSE {never} END"
+    )

@@ -65,3 +65,13 @@ def test_many_forms_are_one_value(
     if expected is ...:
         expected = forms[0]
     assert found == [(expected,)]
+
+
+@pytest.mark.parametrize("kind", [Type.DATE, Type.INSTANT])
+@pytest.mark.parametrize("told", ["infinity", "12345-01-11", "12345-01-11T00:00:00Z", "0000-01-01"])
+def test_what_no_calendar_has_is_no_moment(kind: Type, told: str) -> None:
+    sql = f"SELECT {canonical('told', kind)} FROM (SELECT ? AS told)"
+    with duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        with pytest.raises(duckdb.ConversionException, match=told):
+            connection.execute(sql, [told])

@@ -14,6 +14,7 @@ from runner.wire import Type
 __all__ = ["as_text", "canonical"]
 
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
+_NEVER = "TIMESTAMP '0001-01-01 00:00:00'"
 
 
 def canonical(sql: str, kind: Type) -> str:
@@ -34,7 +35,9 @@ def canonical(sql: str, kind: Type) -> str:
             return f"nullif({day}, DATE '0001-01-01')"
         case Type.INSTANT:
             utc = _within(f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", sql, kind)
-            return f"nullif({utc}, TIMESTAMP '0001-01-01 00:00:00')"
+            # With whatever offset: some servers add that of their own zone to what is blank.
+            blank = f"starts_with({sql}, '0001-01-01T00:00:00')"
+            return f"CASE WHEN NOT {blank} THEN nullif({utc}, {_NEVER}) END"
         case Type.DECIMAL:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:

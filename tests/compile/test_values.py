@@ -28,7 +28,8 @@ ZERO = "00000000-0000-0000-0000-000000000000"
         (Type.CODE, ["", "  ", None], None),
         (Type.OPTION, ["", " ", "_x0020_", None], None),
         (Type.DATE, ["0001-01-01", "0001-01-01T00:00:00Z", None], None),
-        (Type.INSTANT, ["0001-01-01T00:00:00Z", None], None),
+        (Type.INSTANT, ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", None], None),
+        (Type.INSTANT, ["0001-01-01T00:00:00.0000000Z", "0001-01-01 00:00:00"], None),
         (Type.GUID, ["", ZERO, None], None),
         (Type.REFERENCE, ["", ZERO, None], None),
         # Trap 25: what an identifier cannot hold is encoded by some builds.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "canonical", "literal"]
 
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
+_NEVER = "TIMESTAMP '0001-01-01 00:00:00'"
 
 
 def canonical(sql: str, kind: Type) -> str:
@@ -36,10 +37,13 @@ def canonical(sql: str, kind: Type) -> str:
         case Type.GUID | Type.REFERENCE:
             return f"nullif(nullif(lower(trim({sql}, '{{}} ')), '{_ZERO_GUID}'), '')"
         case Type.DATE:
-            return f"nullif(CAST(left({sql}, 10) AS DATE), DATE '0001-01-01')"
+            day = _within(f"CAST(left({sql}, 10) AS DATE)", sql, kind)
+            return f"nullif({day}, DATE '0001-01-01')"
         case Type.INSTANT:
-            utc = f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-            return f"nullif({utc}, TIMESTAMP '0001-01-01 00:00:00')"
+            utc = _within(f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", sql, kind)
+            # With whatever offset: some servers add that of their own zone to what is blank.
+            blank = f"starts_with({sql}, '0001-01-01T00:00:00')"
+            return f"CASE WHEN NOT {blank} THEN nullif({utc}, {_NEVER}) END"
         case Type.DECIMAL:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:
@@ -72,3 +76,12 @@ def moment(text: str) -> datetime:
     """
     read = datetime.fromisoformat(text)
     return read if read.tzinfo is None else read.astimezone(UTC).replace(tzinfo=None)
+
+
+def _within(moment: str, told: str, kind: Type) -> str:
+    """SQL of a moment that a calendar has; one before or after it is as bad as no moment."""
+    never = dialect.cast(f"{told} || ' is out of range'", kind)
+    return (
+        f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 OR {told} IS NULL THEN {moment} "
+        f"ELSE {never} END"
+    )

@@ -78,6 +78,17 @@ def fault_of(status: int, content: bytes, told: Callable[[str], str] = one_line)
     return Fault(status, told(_text(code)), told(_text(message)))
 
 
+def html_of(content: bytes) -> str | None:
+    r"""Say what a page for people is about; ``None`` where an answer is none.
+
+    >>> html_of(b"\n<html><title>Sign in</title></html>")
+    'Sign in'
+    >>> html_of(b'{"name": "<html>"}')
+    """
+    text = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return title(text.decode("utf-8", "replace")) if text.startswith(b"<") else None
+
+
 def title(page: str) -> str:
     """Say what an HTML page is about; nobody wants to read the rest of it."""
     found = _TITLE.search(page)

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from runner import dialect, expression
+from runner.connectors.problems import one_line
 from runner.errors import SystemUnavailableError
 from runner.wire import Type
 
@@ -34,7 +35,7 @@ def readable(system: str, entity: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-        first = str(error).splitlines()[0]
+        first = one_line(str(error).splitlines()[0])
         raise SystemUnavailableError(
             system, f"{entity} holds a value that cannot be read: {first}"
         ) from error

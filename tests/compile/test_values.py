@@ -28,7 +28,8 @@ ZERO = "00000000-0000-0000-0000-000000000000"
         (Type.CODE, ["", "  ", None], None),
         (Type.OPTION, ["", " ", "_x0020_", None], None),
         (Type.DATE, ["0001-01-01", "0001-01-01T00:00:00Z", None], None),
-        (Type.INSTANT, ["0001-01-01T00:00:00Z", None], None),
+        (Type.INSTANT, ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", None], None),
+        (Type.INSTANT, ["0001-01-01T00:00:00.0000000Z", "0001-01-01 00:00:00"], None),
         (Type.GUID, ["", ZERO, None], None),
         (Type.REFERENCE, ["", ZERO, None], None),
         # Trap 25: what an identifier cannot hold is encoded by some builds.
@@ -65,3 +66,13 @@ def test_many_forms_are_one_value(
     if expected is ...:
         expected = forms[0]
     assert found == [(expected,)]
+
+
+@pytest.mark.parametrize("kind", [Type.DATE, Type.INSTANT])
+@pytest.mark.parametrize("told", ["infinity", "12345-01-11", "12345-01-11T00:00:00Z", "0000-01-01"])
+def test_what_no_calendar_has_is_no_moment(kind: Type, told: str) -> None:
+    sql = f"SELECT {canonical('told', kind)} FROM (SELECT ? AS told)"
+    with duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        with pytest.raises(duckdb.ConversionException, match=told):
+            connection.execute(sql, [told])

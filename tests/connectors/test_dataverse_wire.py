@@ -130,6 +130,18 @@ def test_many_new_records_that_nobody_answered_for_are_unknown_and_sent_once(
     run(scenario())
 
 
+def test_a_page_for_people_says_nothing_of_many_new_records(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = crm(tmp_path, pace={**ONE_WORKER, "page_size": 50})
+        await connector.describe(["accounts"])
+        line.faults[:] = [answering(200, b"<html><title>Sign in</title></html>")]
+        outcomes = await connector.write(creates(25))
+        assert [type(outcome) for outcome in outcomes] == [Unknown] * 25
+        await connector.close()
+
+    run(scenario())
+
+
 def test_a_server_that_takes_no_batches_gets_single_writes(tmp_path: Path) -> None:
     async def scenario() -> None:
         connector, line, _ = crm(tmp_path, pace=ONE_WORKER)

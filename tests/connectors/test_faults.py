@@ -12,7 +12,7 @@ from runner.connectors.line import failures
 from runner.connectors.line.http import Client, Request
 from runner.connectors.line.patience import Patience
 from runner.errors import SystemUnavailableError
-from runner.wire import Rejected, Unknown, Unsent, Written
+from runner.wire import Rejected, Unknown, Unsent, Write, WriteKind, Written
 from tests.connectors.systems import (
     BC,
     CRM,
@@ -278,6 +278,7 @@ def test_a_write_that_was_not_done_is_sent_again(
         pytest.param(answering(500, BODY), 7, id="500 with a code"),
         pytest.param(answering(502), 7, id="502"),
         pytest.param(answering(503), 7, id="503 without a word"),
+        pytest.param(answering(200, PAGE), 7, id="a page to sign in"),
     ],
 )
 def test_a_write_that_may_be_done_is_never_sent_again(
@@ -294,6 +295,24 @@ def test_a_write_that_may_be_done_is_never_sent_again(
         assert len(line.passed) == passed + 1
         assert time.slept == []
         assert len(await rows(connector, system.query())) == there
+        await connector.close()
+
+    run(scenario())
+
+
+def test_a_page_for_people_says_nothing_of_a_write(system: System, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        connector, line, _ = system.opened(tmp_path)
+        await connector.describe([system.entity])
+        key = system.keys[0]
+        for write in (
+            system.update(key, **{system.text: "x"}),
+            Write(kind=WriteKind.DELETE, entity=system.entity, key=key),
+        ):
+            line.faults += [answering(200, PAGE)]
+            outcome = await one(connector, write)
+            assert isinstance(outcome, Unknown), outcome
+            assert "HTML came where JSON was asked for" in outcome.message
         await connector.close()
 
     run(scenario())

@@ -108,6 +108,15 @@ def test_what_is_no_number_is_told(number: str) -> None:
         Decoder(KEY, [column("d", Type.DECIMAL)]).one(f'{{"id":"1","d":{number}}}'.encode())
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_a_whole_number_that_nobody_can_keep_is_told(number: int) -> None:
+    decoder = Decoder(KEY, [column("n", Type.INTEGER)])
+    with pytest.raises(UnreadableError, match=r"Expected `int` [<>]= .* - at `\$\.n`"):
+        decoder.one(f'{{"id":"1","n":{number}}}'.encode())
+    widest = decoder.one(f'{{"id":"1","n":{2**63 - 1}}}'.encode())
+    assert widest.columns == {"n": [2**63 - 1]}
+
+
 def test_rows_are_checked_by_what_the_server_was_not_asked() -> None:
     hidden, kind = column("h"), column("k")
     checks = [odata.equals(hidden, " a_x0020_B "), odata.equals(kind, None)]

@@ -14,11 +14,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runner.connectors.problems import UnreadableError
 from runner.connectors.tables import folder as folders
 from runner.connectors.tables.cells import Rules
 from runner.connectors.tables.connector import Tables
 from runner.connectors.tables.folder import Folder
+from runner.connectors.tables.formats import read_csv
 from runner.connectors.tables.storage import Database
 from runner.errors import SystemUnavailableError
 from runner.wire import (
@@ -228,6 +232,67 @@ def test_what_breaks_a_rule_is_refused_and_the_rest_is_done(tmp_path: Path) -> N
     assert [row["n"] for row in found(shop, "orders", "n").values()] == [2, 3, 1, 5, 1, 1, 8, 9]
 
 
+def test_a_table_whose_name_has_a_dot(tmp_path: Path) -> None:
+    schema = 'CREATE TABLE "a.b" (id INTEGER PRIMARY KEY); CREATE SCHEMA "c.d"; '
+    schema += 'CREATE TABLE "c.d".e (id INTEGER PRIMARY KEY)'
+    shop = tables(database(tmp_path / "shop.duckdb", schema))
+    assert list(run(shop.entities())) == ["a.b", "c.d.e"]
+    for entity in run(shop.entities()):
+        [done] = sent(shop, create("1", entity))
+        assert isinstance(done, Written), entity
+        assert list(found(shop, entity)) == ["1"]
+
+
+@pytest.mark.parametrize("value", ["1234567.89", "0.1", "96922454.46", "1e15", "-0.07", "1e-9"])
+@pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
+def test_what_a_database_keeps_in_binary_is_read_as_it_reads_to_people(
+    tmp_path: Path, kind: str, value: str
+) -> None:
+    schema = f"CREATE TABLE orders (id INTEGER PRIMARY KEY, n {kind});"
+    shop = tables(database(tmp_path / "shop.duckdb", schema))
+    sent(shop, create("1", n=Decimal(value)))
+    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+        [(seen,)] = connection.execute("SELECT CAST(n AS VARCHAR) FROM orders").fetchall()
+    assert Decimal(found(shop, "orders", "n")["1"]["n"]) == Decimal(seen)
+    assert kind == "FLOAT" or Decimal(seen) == Decimal(value)
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S"])
+@pytest.mark.parametrize("value", ["infinity", "-infinity", "0044-03-15 (BC)", "12345-01-01"])
+def test_a_moment_that_no_calendar_has_is_told(tmp_path: Path, kind: str, value: str) -> None:
+    schema = f"""CREATE TABLE orders (id INTEGER PRIMARY KEY, seen {kind});
+        INSERT INTO orders VALUES (1, '{value}')"""
+    shop = tables(database(tmp_path / "shop.duckdb", schema))
+    with pytest.raises(SystemUnavailableError, match="in seen is out of range"):
+        found(shop, "orders", "seen")
+
+
+@pytest.mark.parametrize("kind", ["DECIMAL(9, 2)", "DOUBLE", "FLOAT"])
+def test_a_key_that_is_no_whole_number_is_not_rounded_to_another(tmp_path: Path, kind: str) -> None:
+    schema = f"CREATE TABLE orders (id {kind} PRIMARY KEY, name VARCHAR);"
+    shop = tables(
+        database(tmp_path / "shop.duckdb", f"{schema} INSERT INTO orders VALUES (7, 'a')")
+    )
+    assert list(found(shop, "orders")) == ["7"]
+    assert isinstance(sent(shop, update("7", name="b"))[0], Written)
+    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+        connection.execute("INSERT INTO orders VALUES (1.5, 'c')")
+    with pytest.raises(SystemUnavailableError, match=r"1\.50? in id is no whole number"):
+        found(shop, "orders")
+
+
+def test_a_column_that_hides_the_place_of_a_row_keeps_all_rows_from_being_written(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "orders.csv").write_text("RowId,id,name\n1,a,x\n1,b,y\n")
+    depot = tables(tmp_path, Rules(keys={"orders": "id"}))
+    assert list(found(depot, "orders", "name")) == ["a", "b"]
+    [refused, _] = sent(depot, update("a", name="z"), create("c", name="new"))
+    assert isinstance(refused, Rejected)
+    assert "has a column 'rowid'" in refused.message
+    assert (tmp_path / "orders.csv").read_text() == "RowId,id,name\n1,a,x\n1,b,y\n"
+
+
 def test_ten_thousand_rows_come_in_pages(tmp_path: Path) -> None:
     script = """CREATE TABLE orders (id INTEGER PRIMARY KEY, name VARCHAR);
         INSERT INTO orders SELECT i, 'n' || i FROM range(10001, 0, -1) t(i)"""
@@ -296,6 +361,60 @@ def test_csv_stays_as_it_was_but_for_what_was_written(tmp_path: Path) -> None:
     assert path.read_bytes() == after + b"00124;;2.5;\r\n"
     assert path.stat().st_mode & 0o777 == 0o640
     assert [p.name for p in tmp_path.iterdir()] == ["orders.csv"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(b'id,name,n\n1,{},5\n"2",b,"6"\n3,"x ""y""",7\n', id="quotes here and there"),
+        pytest.param(b'id,name\n1,{}\n2,5" pipe\n3, "b"\n4,"a"b\n', id="quotes within cells"),
+        pytest.param(b'"id","name"\n"1","{}"\n2,b\n', id="not all in quotes"),
+        pytest.param(b"id,name\r\n1,{}\n2,b\r\n3,c\r", id="line ends of all kinds"),
+        pytest.param(b"id,name\n1,{}\n\n\r\n2,b\n\n", id="empty lines"),
+        pytest.param(b"id,name\n2,b\n1,{}", id="no end of the last line"),
+        pytest.param(b'id;"a,b,c"\n2;"x\r\n\ny"\n1;{}\n', id="other delimiters in quotes"),
+        pytest.param(b"s,b\n2,\0\n1,{}\n", id="names that SQL might take for others"),
+    ],
+)
+def test_csv_rows_that_nobody_touched_are_kept_letter_by_letter(
+    tmp_path: Path, before: bytes
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(before.replace(b"{}", b"old"))
+    depot = tables(tmp_path)
+    named = list(types(depot, "orders"))[1]
+    [done] = sent(depot, update("1", **{named: "NEW"}))
+    assert isinstance(done, Written)
+    assert path.read_bytes() == before.replace(b"{}", b"NEW")
+
+
+def test_csv_whose_last_line_has_no_end_takes_rows_and_gives_some_up(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(b'"id",name\r\n1,"a"\r\n2,"b"')
+    gone = Write(kind=WriteKind.DELETE, entity="orders", key="1")
+    sent(tables(tmp_path), create("3", name="c"), gone)
+    assert path.read_bytes() == b'"id",name\r\n2,"b"\r\n3,c\r\n'
+
+
+@pytest.mark.parametrize("value", ["a\rb", "a\nb", "a\r\nb", "\n", "\r", '"', ",", "", " ", '""'])
+@pytest.mark.parametrize("head", ["id,name\n", "id,name\r\n", '"id","name"\n'])
+def test_csv_gives_back_what_was_written_into_it(tmp_path: Path, head: str, value: str) -> None:
+    (tmp_path / "orders.csv").write_text(f"{head}1,a{head[-1]}", newline="")
+    depot = tables(tmp_path)
+    sent(depot, update("1", name=value), create("2", name=value))
+    told = {"name": value}
+    assert found(depot, "orders", "name") == {"1": told, "2": told}
+
+
+@given(cells=st.lists(st.sampled_from(['"', '""', "a", ",", "\n", "\r\n", "\r", " "]), max_size=14))
+def test_csv_that_can_be_read_is_written_as_it_was(cells: list[str]) -> None:
+    content = f"a,b\n{''.join(cells)}".encode()
+    with duckdb.connect() as connection:
+        try:
+            sheet = read_csv(connection, content, {})
+        except UnreadableError:
+            return
+        assert sheet.written(connection) == content
 
 
 def test_json_stays_as_it_was_but_for_what_was_written(tmp_path: Path) -> None:
@@ -433,6 +552,24 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     assert [p.name for p in tmp_path.iterdir()] == ["orders.csv"]
 
 
+def test_nobody_can_read_the_new_file_who_could_not_read_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("id,name\n1,a\n")
+    path.chmod(0o600)
+    # Whoever is killed leaves it as it is at this moment.
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(os.fstat(handle).st_mode))
+    before = os.umask(0o022)
+    try:
+        sent(tables(tmp_path), update("1", name="b"))
+    finally:
+        os.umask(before)
+    assert modes[0] & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_is_not_touched_where_nothing_was_done(tmp_path: Path) -> None:
     path = tmp_path / "orders.json"
     path.write_text('[{"id":"a"}]')
@@ -462,6 +599,11 @@ def test_what_one_file_did_is_kept_when_the_next_is_gone(tmp_path: Path) -> None
         ("orders.csv", b"id,name\n1,a,b\n", "Expected 2 columns, got 3"),
         ("orders.csv", "id,name\n1,ä\n".encode("latin1"), "UTF-?8"),
         ("orders.csv", "id,nämé\n".encode("latin1"), "save it as UTF-8"),
+        ("orders.csv", "id,name\n1,a\n2,ä\n".encode("latin1"), r"not in UTF-8 \(line 3\)"),
+        ("orders.csv", b"id,name\n1,a\n2\n", "Row #3: Expected 2 columns, got 1"),
+        ("orders.csv", b'id,name\n1,a\n2,"b\n3,c\n', "begins in line 3 is never closed"),
+        ("orders.csv", b'id,name\n1,a\n2,"', "begins in line 3 is never closed"),
+        ("orders.json", b'[{"id": 1,\n"name": "\xe4"}]', r"not in UTF-8 \(line 2\)"),
         ("orders.json", b'{"id": 1', "neither an array of objects nor one object a line"),
         ("orders.json", b"[1, 2]", "neither an array of objects nor one object a line"),
         ("orders.json", b"[]", "it has no columns"),

@@ -12,7 +12,7 @@ from runner.connectors.line.failures import MaybeSentError
 from runner.connectors.line.http import Request
 from runner.connectors.odata import language as odata
 from runner.connectors.odata.rows import decoded
-from runner.connectors.problems import UnreadableError
+from runner.connectors.problems import UnreadableError, html_of
 from runner.errors import SystemUnavailableError
 from runner.wire import Page, Unknown, Unsent, WireQuery, WriteKind, Written
 
@@ -99,6 +99,9 @@ class Bulk:
         except SystemUnavailableError as error:
             return [Unsent(why=error)] * len(writes)
         if reply.status // 100 == 2:  # noqa: PLR2004 - it is done
+            if (page_told := html_of(reply.content)) is not None:
+                words = self._client.words(f"HTML came where JSON was asked for: {page_told}")
+                return [Unknown(message=words)] * len(writes)
             return await self._read(writes, self._keys(reply.content, writes))
         if reply.status in _NOT_HERE or reply.status == HTTPStatus.NOT_IMPLEMENTED:
             self._refused.add(definition.type.name)

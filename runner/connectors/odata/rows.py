@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -35,8 +35,10 @@ _LONGEST = 400
 _NULL = msgspec.Raw(b"null")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _PLAIN_LINES = re.compile(r"(?:(?:-?[0-9]+(?:\.[0-9]+)?|null)(?:\n(?!\Z)|\Z))+").fullmatch
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number as wide as the widest of OData, ``Edm.Int64``."""
 _JSON: Mapping[Type, Any] = {
-    Type.INTEGER: int | None,
+    Type.INTEGER: _Whole | None,
     Type.BOOLEAN: bool | None,
     Type.DECIMAL: msgspec.Raw,
 }

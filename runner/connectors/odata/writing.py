@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.connectors.line.failures import MaybeSentError
 from runner.connectors.odata.batch import packed, unpacked
-from runner.connectors.problems import UnreadableError
+from runner.connectors.problems import UnreadableError, html_of
 from runner.errors import SystemUnavailableError
 from runner.wire import Rejected, Unknown, Unsent, WriteKind, Written
 
@@ -179,8 +179,11 @@ async def done(
     """Say what a write that succeeded made of its record (D9).
 
     ``named`` is the key that the answer's headers tell; ``where`` asks for a record: some servers
-    answer with nothing, and some answers cannot be read.
+    answer with nothing, and some answers cannot be read. A page for people is no answer at all:
+    whoever asks to sign in has passed nothing on.
     """
+    if (page_told := html_of(reply.content)) is not None:
+        return Unknown(message=client.words(f"HTML came where JSON was asked for: {page_told}"))
     if write.kind is WriteKind.DELETE:
         return Written(key=write.key or "")
     if reply.content:

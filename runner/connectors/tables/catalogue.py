@@ -30,14 +30,15 @@ _REFERRING = frozenset({Type.INTEGER, Type.GUID})
 _MOMENTS = frozenset({Type.DATE, Type.INSTANT})
 
 
-def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Name the tables of a database; those outside its main schema with their schema."""
+def places(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+    """Return schema and name of each table; those outside the main schema are called by both."""
     rows = connection.execute(
-        """SELECT CASE schema_name WHEN 'main' THEN '' ELSE schema_name || '.' END || table_name
+        """SELECT CASE schema_name WHEN 'main' THEN '' ELSE schema_name || '.' END || table_name,
+            schema_name, table_name
         FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal
         ORDER BY ALL"""
     ).fetchall()
-    return [name for (name,) in rows]
+    return {called: (schema, name) for called, schema, name in rows}
 
 
 def columns(

@@ -32,6 +32,8 @@ _SQL = {
     Type.DATE: "DATE",
     Type.INSTANT: "TIMESTAMPTZ",
 }
+_BROKEN = ("DECIMAL", "DOUBLE", "FLOAT")
+"""DuckDB's types of numbers that need not be whole."""
 _ID = frozenset({Type.GUID, Type.REFERENCE})
 _LABELS = ("name", "title", "label")
 _BARE = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?|true|false").fullmatch
@@ -87,9 +89,16 @@ class Column:
             case Type.GUID | Type.REFERENCE:
                 return f"lower(trim({self._text}, '{{}} '))"
             case Type.INSTANT:
-                return f"(CAST({self._bare} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
+                return self._told(f"CAST({self._bare} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'")
+            case Type.DATE:
+                return self._told(f"CAST({self._bare} AS DATE)")
+            case Type.DECIMAL if self.storage in ("DOUBLE", "FLOAT"):
+                # As it is read and written: DuckDB would make 1234567.8899999998 of 1234567.89.
+                return f"CAST(CAST({self._bare} AS VARCHAR) AS {_SQL[self.type]})"
             case Type.INTEGER if self.storage == "VARCHAR":
                 return self._whole
+            case Type.INTEGER if self.storage.startswith(_BROKEN):
+                return self._unbroken
             case _:
                 return f"CAST({self._bare} AS {_SQL[self.type]})"
 
@@ -202,6 +211,20 @@ class Column:
         wrong = literal(f" in {self.name} is no whole number")
         return f"""CASE WHEN coalesce(regexp_full_match({self._bare}, '[+-]?[0-9]+'), TRUE)
             THEN CAST({self._bare} AS BIGINT) ELSE error({self._bare} || {wrong}) END"""
+
+    @property
+    def _unbroken(self) -> str:
+        """SQL of a number as an integer, which DuckDB would round in the same way."""
+        wrong = literal(f" in {self.name} is no whole number")
+        return f"""CASE WHEN {self._cell} <> trunc({self._cell})
+            THEN error(CAST({self._cell} AS VARCHAR) || {wrong})
+            ELSE CAST({self._cell} AS BIGINT) END"""
+
+    def _told(self, moment: str) -> str:
+        """SQL of a moment that a calendar has: DuckDB's go on before it and after it, for ever."""
+        wrong = literal(f" in {self.name} is out of range")
+        return f"""(CASE WHEN year({moment}) BETWEEN 1 AND 9999 OR {self._bare} IS NULL
+            THEN {moment} ELSE error({self._text} || {wrong}) END)"""
 
     @property
     def _text(self) -> str:

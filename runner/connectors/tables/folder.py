@@ -153,7 +153,10 @@ def _replaced(path: Path, old: bytes, new: bytes) -> bool:
     """Put a new content in a file's place, unless it is no longer the old one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with beside.open("wb") as file:
+        # Whoever may not read the old one must not read this one either, at no moment.
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(new)
             file.flush()
             os.fsync(file.fileno())

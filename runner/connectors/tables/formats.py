@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from runner.connectors.problems import UnreadableError, one_line
-from runner.connectors.tables import catalogue
+from runner.connectors.tables import catalogue, lines
 from runner.connectors.tables.cells import Column, Form, quoted
 from runner.wire import Type
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SHEET = "sheet"
 """The table that a file is read into."""
+_BEFORE = "before"
+"""The same as it was read, once it has been changed."""
 
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = (",", ";", "\t", "|")
@@ -61,12 +64,17 @@ class Sheet(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Csv:
-    """A CSV file in UTF-8: one line of names, then rows. Every cell is text."""
+    """A CSV file in UTF-8: one line of names, then rows. Every cell is text.
+
+    ``rows`` and ``content`` are what was read: the cells, and how they were written.
+    """
 
     every: tuple[str, ...]
+    rows: Any
+    content: bytes
     mark: bytes
     delimiter: str
-    line_end: str
+    line_end: bytes
     all_quoted: bool
     mixed: frozenset[str] = frozenset()
 
@@ -76,18 +84,37 @@ class Csv:
         return [Column(name=name, type=Type.TEXT, form=Form.TEXT) for name in self.every]
 
     def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
-        """Return the file as it is to be: with its delimiter, quotes and line ends."""
+        """Return the file as it is to be: each row that is what it was, letter by letter.
+
+        The others have the file's delimiter, quotes and line ends.
+        """
+        names, *known = lines.records(self.content, self.delimiter)
+        connection.register("incoming", self.rows)
+        connection.execute(f"CREATE TABLE {_BEFORE} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+        same = " AND ".join(f"s.{quoted(name)} = b.{quoted(name)}" for name in self.every)
+        found = connection.execute(
+            f"""SELECT s.*, b.rowid, coalesce({same}, FALSE)
+            FROM {SHEET} s LEFT JOIN {_BEFORE} b ON s.rowid = b.rowid ORDER BY s.rowid"""
+        )
+        new = [names]
+        while rows := found.fetchmany(_AT_ONCE):
+            for *cells, place, untouched in rows:
+                was, end = (b"", self.line_end) if place is None else known[place]
+                new.append((was if untouched else self._record(cells), end))
+        # The last line may have no end, as long as it is the last.
+        whole = [text for was, end in new[:-1] for text in (was, end or self.line_end)]
+        return self.mark + b"".join([*whole, *new[-1]])
+
+    def _record(self, cells: Sequence[str]) -> bytes:
         text = io.StringIO(newline="")
-        writer = csv.writer(
+        csv.writer(
             text,
             delimiter=self.delimiter,
-            lineterminator=self.line_end,
+            lineterminator="\r\n",  # what is in it goes into quotes
             quoting=csv.QUOTE_ALL if self.all_quoted else csv.QUOTE_MINIMAL,
-        )
-        writer.writerow(self.every)
-        for rows in _rows(connection):
-            writer.writerows(rows)
-        return self.mark + text.getvalue().encode()
+        ).writerow(cells)
+        return text.getvalue().removesuffix("\r\n").encode()
 
 
 def read_csv(
@@ -101,8 +128,9 @@ def read_csv(
     """
     del declared  # every cell is kept as it was written, whatever it means
     mark = _BOM if content.startswith(_BOM) else b""
-    head = _text(content[len(mark) :].split(b"\n", 1)[0])
-    delimiter = max(_DELIMITERS, key=head.count)
+    written = content.removeprefix(mark)
+    head = _text(written.split(b"\n", 1)[0])
+    delimiter = max(_DELIMITERS, key=lines.outside_quotes(head).count)
     try:
         names = next(csv.reader([head.rstrip("\r")], delimiter=delimiter), [])
     except csv.Error as error:
@@ -113,19 +141,13 @@ def read_csv(
             "its first line must name the columns, each once: "
             + (f"'{repeated[0]}' does not" if names else "it is empty")
         )
-    sheet = Csv(
-        every=tuple(names),
-        mark=mark,
-        delimiter=delimiter,
-        line_end="\r\n" if head.endswith("\r") else "\n",
-        all_quoted=head.startswith('"') and head.count('"') == 2 * len(names),
-    )
     options = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
     parsing = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     # The whole file is one block, for a record must not be longer than a block.
-    reading = pyarrow.csv.ReadOptions(block_size=min(len(content) + 1, _LARGEST))
+    # Without threads an error has the number of its row.
+    reading = pyarrow.csv.ReadOptions(block_size=min(len(content) + 1, _LARGEST), use_threads=False)
     try:
         rows = pyarrow.csv.read_csv(
             # A line of names alone is a table without rows, even where the line has no end.
@@ -135,14 +157,26 @@ def read_csv(
             convert_options=options,
         )
     except pa.ArrowException as error:
+        _text(content)  # Arrow does not say where it is not in UTF-8
         raise UnreadableError(one_line(str(error))) from error
     if rows.column_names != names:
         raise UnreadableError("a name of a column must not go over several lines")
+    if b'"' in written:
+        # Arrow takes a quote that is never closed for one that ends with the file.
+        deque(lines.records(written, delimiter), maxlen=0)
     _put(connection, rows)
     for name in names:
         # A new row has no other blank than the rows that were read.
         connection.execute(f"ALTER TABLE {SHEET} ALTER {quoted(name)} SET DEFAULT ''")
-    return sheet
+    return Csv(
+        every=tuple(names),
+        rows=rows,
+        content=written,
+        mark=mark,
+        delimiter=delimiter,
+        line_end=b"\r\n" if head.endswith("\r") else b"\n",
+        all_quoted=head.startswith('"') and head.count('"') == 2 * len(names),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +219,7 @@ def read_json(
 
     """
     text = content.removeprefix(_BOM)
+    _text(text)  # msgspec does not look into what it leaves raw
     array = text.lstrip()[:1] == b"["
     try:
         if array:
@@ -199,7 +234,7 @@ def read_json(
         ) from error
     every = tuple(dict.fromkeys([*(k for record in records for k in record), *declared]))
     cells = {
-        name: [_text(bytes(r[name])) if name in r else None for r in records] for name in every
+        name: [bytes(r[name]).decode() if name in r else None for r in records] for name in every
     }
     shape = pa.schema([(name, pa.string()) for name in every])
     _put(connection, pa.table(cells, schema=shape))
@@ -307,4 +342,5 @@ def _text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise UnreadableError("it is not in UTF-8; save it as UTF-8") from error
+        where = lines.line(content, error.start)
+        raise UnreadableError(f"it is not in UTF-8 (line {where}); save it as UTF-8") from error

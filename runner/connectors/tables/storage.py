@@ -90,7 +90,7 @@ class Database:
     def names(self) -> Sequence[str]:
         """Name all tables."""
         with self._in_words(), self._connected(writing=False) as connection:
-            return sorted(catalogue.names(connection))
+            return sorted(catalogue.places(connection))
 
     def find(self, entity: str) -> Table | None:
         """Describe a table, or ``schema.table``."""
@@ -144,16 +144,15 @@ class Database:
     def _there(self, connection: duckdb.DuckDBPyConnection, entity: str) -> Table:
         found = self._table(connection, entity)
         if found is None:
-            known = catalogue.names(connection)
+            known = list(catalogue.places(connection))
             hint = nearest(entity, known) or f"there is: {', '.join(known) or 'none'}"
             raise SystemUnavailableError(self._name, f"there is no table '{entity}'", hint=hint)
         return found
 
     def _table(self, connection: duckdb.DuckDBPyConnection, entity: str) -> Table | None:
-        if entity not in catalogue.names(connection):
+        where = catalogue.places(connection).get(entity)
+        if where is None:
             return None
-        schema, _, name = entity.rpartition(".")
-        where = (schema, name) if schema else ("main", entity)
         columns, every = catalogue.columns(connection, *where)
         key = catalogue.primary_key(connection, *where)
         if not key and entity not in self._rules.keys:

@@ -15,7 +15,6 @@ from runner.compile.tables import (
     ETAG,
     HASH,
     IN_SCOPE,
-    JOURNAL,
     KEY,
     LABEL,
     NO_FIELDS,
@@ -185,15 +184,6 @@ WHERE many > 1"""
         return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)},
     s.{LABEL} AS label, NULL AS etag, reason, hint, {NO_FIELDS} AS fields, s.{HASH} AS seen
 FROM {table} JOIN {self._tables.snapshot(side)} s ON s.{KEY} = head"""
-
-    def undecided(self) -> str:
-        """Set aside records whose last create nobody knows the outcome of."""
-        status = self._tables.status
-        return f"""UPDATE {status} SET status = 'undecided'
-FROM (SELECT side, left_key, right_key FROM {JOURNAL}
-      WHERE mapping = {text(self.mapping.name)} AND kind = 'create' AND outcome IS NULL) j
-WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_key)
-   OR (status = 'free right' AND j.side = 'left' AND {status}.right_key = j.right_key)"""
 
     def judged(self, present: Present) -> str:
         """Judge every field of every pair that changed or was found by a match."""

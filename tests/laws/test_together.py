@@ -29,11 +29,13 @@ TABLES = {
         CHECK (amount < 90), seen TIMESTAMP""",
     "numbered": "id INTEGER PRIMARY KEY, name VARCHAR DEFAULT 'x', amount DOUBLE, seen DATE",
     "guids": "id UUID, name VARCHAR, amount DECIMAL(9,1), seen TIMESTAMPTZ",
+    "hiding": "id VARCHAR, name VARCHAR, amount DECIMAL(9,1), seen TIMESTAMPTZ, RowId INTEGER",
 }
 KEYS = {
     "plain": [*"abcdef", "A", " a", "é"],
     "strict": list("abcdefgh"),
     "numbered": ["1", "2", "3", "04", "4", "-5", "6", "x"],
+    "hiding": list("abcdefgh"),
     "guids": [f"00000000-0000-4000-8000-00000000000{n}" for n in "1234567"]
     + ["{00000000-0000-4000-8000-00000000000A}", "no guid"],
 }
@@ -68,7 +70,10 @@ def table(kind: str, begins: Sequence[str]) -> Iterator[Opened]:
         connection.execute(f"{SETTINGS}; CREATE TABLE t ({TABLES[kind]})")
         for n, key in enumerate(begins):
             try:
-                connection.execute("INSERT INTO t VALUES (?, 'old', ?, NULL)", [key, n + 10])
+                connection.execute(
+                    "INSERT INTO t BY NAME SELECT ? AS id, 'old' AS name, ? AS amount",
+                    [key, n + 10],
+                )
             except duckdb.ConstraintException:
                 continue
         columns, every = catalogue.columns(connection, "main", "t")

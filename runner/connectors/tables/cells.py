@@ -268,6 +268,11 @@ class Table:
         return f"CAST(hash({content}) AS VARCHAR)"
 
     @property
+    def hides_rows(self) -> bool:
+        """Whether a column has the name by which DuckDB itself knows where a row is."""
+        return "rowid" in map(str.lower, self.every)
+
+    @property
     def type(self) -> EntityType:
         """The entity as the runner sees it. What says when a row changed is ours to write."""
         fields = {name: column.field for name, column in self.columns.items()}

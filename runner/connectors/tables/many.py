@@ -53,6 +53,7 @@ def possible(table: Table, run: Sequence[Write]) -> bool:
     """Whether there are statements for such writes; whatever else there is goes one by one."""
     return (
         len(run) >= FEW
+        and not table.hides_rows
         and table.key.type in (*TEXTUAL, Type.INTEGER)
         and all(name in table.columns for name in run[0].values)
         and all(wanted(table, write) for write in run)

@@ -55,7 +55,7 @@ def _all(opened: Opened, batch: Sequence[Write], now: datetime) -> list[Outcome]
 
 def _one(opened: Opened, write: Write, now: datetime) -> Outcome:
     connection, table = opened.connection, opened.table
-    if "rowid" in map(str.lower, table.every):
+    if table.hides_rows:
         words = f"{table.name} has a column 'rowid', which hides DuckDB's own: no row is certain"
         return Rejected(code="", message=words)
     unknown = next((name for name in write.values if name not in table.columns), "")

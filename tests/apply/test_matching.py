@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.errors import SystemUnavailableError
 from tests.apply.test_language import MAPPING, made
 
 # ruff: noqa: E501
@@ -55,4 +56,22 @@ def test_a_day_is_matched_in_the_zone_of_its_field(tmp_path: Path, direction: st
     world.desk.put("accounts", KEY, number="1", moment=datetime(2018, 6, 30, 22, tzinfo=UTC))
     assert [kind for _, kind, _ in world.apply().kinds()] == ["couple", "create"]
     assert {row["number"] for row in world.desk.rows["accounts"].values()} == {"1", "2"}
+    assert world.apply().kinds() == []
+
+
+def test_two_records_of_one_key_are_neither(tmp_path: Path) -> None:
+    world = made(tmp_path, "{shop: Name, desk: name}")
+    world.shop.put("Customer", "1", Name="Ann")
+    world.apply()
+    world.shop.put("Customer", "x", Name="Bo")
+    world.shop.put("Customer", " X", Name="Cy")
+    with pytest.raises(ExceptionGroup) as caught:
+        world.apply()
+    [told] = caught.value.exceptions
+    assert isinstance(told, SystemUnavailableError)
+    assert str(told).endswith("keys are one, written differently: ' X' and 'x'")
+    assert [row["name"] for row in world.desk.rows["accounts"].values()] == ["Ann"]
+    world.shop.remove("Customer", " X")
+    world.apply()
+    assert sorted(str(row["name"]) for row in world.desk.rows["accounts"].values()) == ["Ann", "Bo"]
     assert world.apply().kinds() == []

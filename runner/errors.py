@@ -88,6 +88,15 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def called_off(error: BaseException) -> bool:
+    """Whether it is Ctrl-C; DuckDB has words of its own for one in the middle of a query."""
+    return any(
+        isinstance(leaf, KeyboardInterrupt)
+        or (type(leaf) is RuntimeError and str(leaf) == "Query interrupted")
+        for leaf in leaves(error)
+    )
+
+
 class RunnerError(Exception):
     """What a user can meet: ``str()`` says what, ``hint`` what to do, ``exit_code`` ends it.
 

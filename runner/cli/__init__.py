@@ -29,7 +29,7 @@ from runner.cli import (
     undo,
     walk,
 )
-from runner.cli.console import Manner, speak
+from runner.cli.console import Manner, speak, stand_by_the_streams
 from runner.cli.options import Where
 
 
@@ -131,4 +131,5 @@ app.add_typer(state.app, name="state")
 
 def main() -> None:
     """Run the command that was typed."""
+    stand_by_the_streams()
     app()

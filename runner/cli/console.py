@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shlex
 import shutil
@@ -14,12 +15,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
 from runner import __version__
-from runner.errors import ConfigError, ExitCode, RunnerError, cause, leaves
+from runner.errors import ConfigError, ExitCode, RunnerError, called_off, cause, leaves
 from runner.views import log
 from runner.views.actions import Screen
 from runner.views.drawing import Paint
@@ -32,6 +33,48 @@ if TYPE_CHECKING:
 
 _SELF_EXPLANATORY = "SR1"
 """Errors of usage and configuration, which say what was meant themselves."""
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output or error, which says of itself that it cannot be written."""
+
+    def write(self, text: str, /) -> int:
+        with _told_apart():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _told_apart():
+            super().flush()
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunnerError(f"what is printed cannot be written: {error.strerror}") from error
+
+
+def stand_by_the_streams() -> None:
+    """Let standard input, output and error be there, and tell their errors from those of files.
+
+    Where the caller closed one, nothing is read from it or shown; and no file of ours takes its
+    number, which libraries write to. What its encoding does not have is written as an escape.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
+
+
+def _guarded(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    encoding, by_line = stream.encoding, stream.line_buffering
+    errors = "backslashreplace" if stream.errors == "strict" else stream.errors
+    return _Output(stream.detach(), encoding, errors, line_buffering=by_line)
 
 
 def colour() -> bool:
@@ -124,6 +167,8 @@ def words_for_errors() -> Iterator[None]:
     except Exception as error:
         if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
             raise BrokenPipeError(errno.EPIPE, "whoever read what we print went away") from error
+        if called_off(error):
+            raise KeyboardInterrupt from error
         told = cause(error)
         if told is None:
             _fault(error)

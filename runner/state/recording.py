@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from runner.errors import ExitCode, RunnerError, cause
+from runner.errors import ExitCode, RunnerError, called_off, cause
 from runner.events import RunBegan, RunEnded
 from runner.state import errors, runs
 from runner.state.runs import Ending
@@ -101,6 +101,6 @@ def _ending(error: BaseException) -> Ending:
     told = cause(error)
     if told is not None:
         return Ending(exit_code=told.exit_code, message=str(told))
-    if isinstance(error, Exception):
+    if isinstance(error, Exception) and not called_off(error):
         return Ending(exit_code=ExitCode.FAULT, message="a fault in sync-run itself")
     return Ending(exit_code=ExitCode.INTERRUPTED, message="interrupted")

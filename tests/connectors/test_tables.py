@@ -663,10 +663,11 @@ def test_types_of_what_is_not_there(
 def test_a_value_that_is_not_as_declared_is_no_blank(
     tmp_path: Path, kind: Type, content: str
 ) -> None:
-    (tmp_path / "orders.csv").write_text(f'id,amount\n1,"{content}"\n')
+    (tmp_path / "orders.csv").write_text(f'id,note,amount\n1,x,\n2,y,"{content}"\n3,,"?"\n')
     depot = tables(tmp_path, Rules(types={"orders": {"amount": kind}}))
-    with pytest.raises(SystemUnavailableError, match="orders holds a value that cannot be read"):
-        found(depot, "orders", "amount")
+    words = r"orders holds a value that cannot be read: .*\(amount of '2'\)$"
+    with pytest.raises(SystemUnavailableError, match=words):
+        found(depot, "orders", "note", "amount")
 
 
 def test_a_column_that_is_to_tell_when_and_cannot(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -501,6 +502,38 @@ def test_parquet_keeps_its_types_and_what_cannot_be_synchronized(tmp_path: Path)
         {**record, "at": datetime(2026, 1, 2)},  # noqa: DTZ001
         {"id": "b", "n": Decimal("2.00"), "tags": None, "at": None, "kind": None},
     ]
+
+
+def test_parquet_cells_that_nobody_touched_do_not_go_through_duckdb(tmp_path: Path) -> None:
+    guids = pa.array([b"1" * 16, None], pa.binary(16))
+    moments = pa.array([1704067200123456789, None], pa.timestamp("ns", "Europe/Berlin"))
+    before = pa.table(
+        {
+            "id": ["1", "2"],
+            "name": pa.array(["a", "b"], pa.large_string()),
+            "took": pa.array([1, None], pa.duration("us")),
+            "at": moments,
+            "uuid": pa.ExtensionArray.from_storage(pa.uuid(), guids),
+            "many": [[{"a": 1}], None],
+            "": ["x", "y"],
+        }
+    )
+    path = tmp_path / "orders.parquet"
+    pyarrow.parquet.write_table(before, path)
+    before = pyarrow.parquet.read_table(path)  # what is in a list is called otherwise there
+    depot = tables(tmp_path)
+    sent(depot, update("1", name="A"), create("3", name="c"))
+    after = pyarrow.parquet.read_table(path)
+    assert after.schema.equals(before.schema, check_metadata=True)
+    assert after["name"].to_pylist() == ["A", "b", "c"]
+    for name in ("took", "at", "uuid", "many", ""):
+        assert after[name].slice(0, 2).equals(before[name]), name
+        assert after[name].null_count >= 1, name
+    sent(depot, update("2", name=None))
+    assert pyarrow.parquet.read_table(path)["name"].to_pylist() == ["A", None, "c"]
+    with pytest.raises(SystemUnavailableError, match="'uuid' is of a type that cannot be written"):
+        sent(depot, update("2", uuid=str(uuid.uuid4())))
+    assert pyarrow.parquet.read_table(path)["name"].to_pylist() == ["A", None, "c"]
 
 
 def test_a_file_that_somebody_else_wrote_meanwhile_is_read_again(

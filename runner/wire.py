@@ -34,6 +34,10 @@ class Type(StrEnum):
     """The key of a record of another entity."""
 
 
+TELLING = frozenset({Type.TEXT, Type.CODE, Type.INTEGER, Type.BOOLEAN, Type.OPTION})
+"""Types that a system gives back exactly as they were written, so that one can search by them."""
+
+
 _LARGEST = 10**18
 """Canonical decimals are DECIMAL(28,10): 18 digits before the point, 10 behind it."""
 

@@ -14,7 +14,7 @@ from runner.apply.resolve import pending, typed
 from runner.events import Recovered
 from runner.model import Side
 from runner.state import couplings, journal
-from runner.wire import Type, WireQuery
+from runner.wire import TELLING, WireQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from runner.events import Tell
     from runner.state.journal import Intent
     from runner.wire import Value
-
-_TELLING = frozenset({Type.TEXT, Type.CODE, Type.INTEGER, Type.BOOLEAN, Type.OPTION})
-"""Types that a system gives back exactly as they were written, so that one can search by them."""
 
 
 async def recover(
@@ -114,7 +111,7 @@ def _identity(
     return tuple(
         (name, typed(text, types[name].type))
         for name, text in sent.items()
-        if text is not None and not pending(text) and types[name].type in _TELLING
+        if text is not None and not pending(text) and types[name].type in TELLING
     )
 
 

@@ -267,13 +267,15 @@ class Writer:
         """Fields of a new record that are the system's own to fill: its key, and what only leaves.
 
         What it made of them is where both sides begin: a number that NAV starts with at 0 must not
-        wipe what the other side holds. What is still to be written back is not among them.
+        wipe what the other side holds. So is a value that is taken apart, though no part of it was
+        worth sending. What is still to be written back is not among them.
         """
         key, back = self.mapping.rule.entity(side).key, self.mapping.written_back(side)
         return [
             f.id
             for f in self.mapping.fields
-            if (f.rule.name(side) == key or not f.rule.direction.to(side)) and f.id not in back
+            if f.rule.name(side) == key or not f.rule.direction.to(side) or f.made(side)
+            if f.id not in back
         ]
 
     def _remember(self, write: Write, key: str, side: Side, etag: str | None) -> None:

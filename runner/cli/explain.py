@@ -37,7 +37,7 @@ def _parts(mapping: CompiledMapping, connectors: Mapping[str, Connector]) -> Ite
             for s in Side
         ),
         mapping.status(whole=False),
-        mapping.undecided(),
+        *mapping.undecided(),
         mapping.base_view(
             {column.name for column in mapping.base}, f"left_key IN ({mapping.changed})"
         ),

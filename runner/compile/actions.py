@@ -15,7 +15,6 @@ from runner.compile.tables import (
     ETAG,
     HASH,
     IN_SCOPE,
-    JOURNAL,
     KEY,
     LABEL,
     NO_FIELDS,
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 RANK = [
     "uncouple", "couple", "create", "update", "delete", "converge", "drift", "conflict", "error",
 ]  # fmt: skip
+
+_SHOWN = 20
+"""Names of records or values that a reason lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +148,14 @@ DELETE FROM {tables.found} WHERE {mine} IN ({aside})"""
             what = text(f" {end.entity} have the same {end.one_per}, and one may: ")
             parts.append(
                 f"""SELECT unnest(keys), keys[1],
-    len(keys) || {what} || array_to_string(keys, ', '), {text("delete the ones too many")}
+    len(keys) || {what} || {_some("keys")}, {text("delete the ones too many")}
 FROM (SELECT list({KEY} ORDER BY {KEY}) AS keys {kept}
       AND {dialect.name(end.one_per)} IS NOT NULL GROUP BY {dialect.name(end.one_per)})
 WHERE len(keys) > 1"""
             )
         for field, per in end.same_per:
-            held, shared = (f"CAST({dialect.name(n)} AS VARCHAR)" for n in (field, per))
+            types = self.creates.types[side].fields
+            held, shared = (values.as_text(dialect.name(n), types[n].type) for n in (field, per))
             what = text(f" {end.entity} share the {per} ")
             parts.append(
                 f"""SELECT unnest(keys), keys[1],
@@ -160,7 +163,7 @@ WHERE len(keys) > 1"""
     {text(f"let {field} be the same in all of them")}
 FROM (SELECT list({KEY} ORDER BY {KEY}) AS keys, any_value({shared}) AS per,
         count(DISTINCT coalesce({held}, '')) AS many,
-        array_to_string(list_sort(list(DISTINCT coalesce({held}, 'blank'))), ', ') AS told {kept}
+        {_some(f"list_sort(list(DISTINCT coalesce({held}, 'blank')))")} AS told {kept}
       AND {dialect.name(per)} IS NOT NULL GROUP BY {dialect.name(per)})
 WHERE many > 1"""
             )
@@ -181,15 +184,6 @@ WHERE many > 1"""
         return f"""SELECT DISTINCT 'error' AS kind, NULL AS side, {", ".join(keys)},
     s.{LABEL} AS label, NULL AS etag, reason, hint, {NO_FIELDS} AS fields, s.{HASH} AS seen
 FROM {table} JOIN {self._tables.snapshot(side)} s ON s.{KEY} = head"""
-
-    def undecided(self) -> str:
-        """Set aside records whose last create nobody knows the outcome of."""
-        status = self._tables.status
-        return f"""UPDATE {status} SET status = 'undecided'
-FROM (SELECT side, left_key, right_key FROM {JOURNAL}
-      WHERE mapping = {text(self.mapping.name)} AND kind = 'create' AND outcome IS NULL) j
-WHERE (status = 'free left' AND j.side = 'right' AND {status}.left_key = j.left_key)
-   OR (status = 'free right' AND j.side = 'left' AND {status}.right_key = j.right_key)"""
 
     def judged(self, present: Present) -> str:
         """Judge every field of every pair that changed or was found by a match."""
@@ -503,6 +497,12 @@ WHERE {deleted}"""
             old = {f"{side.value}_value": held}
             entries.append(Change(name, left, right, "'gone'", **old))
         return gathered(entries)
+
+
+def _some(names: str) -> str:
+    """Write the first of many names: they are told once a record, of all that share something."""
+    more = f"CASE WHEN len({names}) > {_SHOWN} THEN ', …' ELSE '' END"
+    return f"array_to_string(({names})[:{_SHOWN}], ', ') || {more}"
 
 
 def field_name(field: CompiledField, side: Side) -> str:

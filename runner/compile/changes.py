@@ -14,7 +14,7 @@ from runner.dialect import text
 from runner.model import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runner.compile.ends import Piece
     from runner.compile.fields import CompiledField
@@ -89,25 +89,45 @@ def lookup(field: CompiledField, side: Side) -> str:
 
 
 def pieces(
-    field: CompiledField, side: Side, whole: str, verdict: str, *, coupled: bool
+    field: CompiledField,
+    side: Side,
+    whole: str,
+    verdict: str,
+    *,
+    coupled: bool,
+    filled: Callable[[str, str], str] = lambda _, value: value,
 ) -> list[Change]:
     """Write one entry for each field that a value is taken apart into on that side.
 
     ``coupled``: that side has a record, and a field of it that stays the same is no change.
+    ``filled`` turns SQL of what a field takes into that of what is written to it, by its name.
     """
-    return [_piece(field, side, piece, whole, verdict, coupled) for piece in field.pieces(side)]
+    return [
+        _piece(
+            field,
+            side,
+            piece,
+            filled(piece.field.name, _part(field, side, piece, whole)),
+            verdict,
+            coupled,
+        )
+        for piece in field.pieces(side)
+    ]
+
+
+def _part(field: CompiledField, side: Side, piece: Piece, whole: str) -> str:
+    return dialect.cast(field.part(piece, side, whole), piece.field.type)
 
 
 def _piece(
     field: CompiledField,
     side: Side,
     piece: Piece,
-    whole: str,
+    new: str,
     verdict: str,
     coupled: bool,  # noqa: FBT001 - as above
 ) -> Change:
     kind = piece.field.type
-    new = dialect.cast(piece.take(whole), kind)
     held = f"{ROW[side]}.{dialect.name(piece.field.name)}" if coupled else "NULL"
     if coupled:
         verdict = f"CASE WHEN {new} {dialect.SAME} {held} THEN 'unchanged' ELSE {verdict} END"

@@ -169,9 +169,21 @@ class Judge:
         found += [(failed, f"{text(f'{name}: ')} || {words}") for failed, words in failures]
         if rule.blank is Blank.FAIL:
             found.append((f"({field.carried(to)} IS NULL)", text(f"{name} is blank")))
+        for piece in field.pieces(to) if field.made(to) is not None else ():
+            for failed, words in piece.failures(field.arriving(to)):
+                found.append(
+                    (failed, f"{text(f'{name}: ')} || {words} || {text(f' ({piece.field.name})')}")
+                )
+        entity = self.mapping.entity(to).entity
+        for piece, part in field.long_parts(to):
+            most = piece.field.max_length
+            keeps = f" characters long, {entity}.{piece.field.name} keeps {most}"
+            length = f"CAST(length({part}) AS VARCHAR)"
+            words = f"{text(f'a part of {name} is ')} || {length} || {text(keeps)}"
+            found.append((f"coalesce(length({part}) > {most}, FALSE)", words))
         if field.too_long(to) != "FALSE":
             assert target is not None
-            keeps = f"{self.mapping.entity(to).entity}.{target.name} keeps {target.max_length}"
+            keeps = f"{entity}.{target.name} keeps {target.max_length}"
             length = f"CAST(length({field.carried(to)}) AS VARCHAR)"
             words = f"{text(f'{name} is ')} || {length} || {text(f' characters long, {keeps}')}"
             found.append((field.too_long(to), words))
@@ -198,7 +210,7 @@ class Judge:
             for pair in pairs
         ):
             return ""
-        left, right = (f"upper(trim({field.value(side)}))" for side in Side)
+        left, right = (f"upper(trim({text_of(field, side)}))" for side in Side)
         return f"WHEN p.fresh AND coalesce({left} = {right}, FALSE) THEN 'converged'\n            "
 
     def _exceptions(self, field: CompiledField, to: Side) -> list[tuple[str, str]]:

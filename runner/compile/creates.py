@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner import dialect, expression
@@ -168,7 +169,9 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
 
     def _extra(self, side: Side) -> tuple[str, ...]:
         """Fields that a template alone fills."""
-        mapped = {field.rule.name(side) for field in self._travelling(side)}
+        mapped = {
+            piece.field.name for field in self._travelling(side) for piece in field.pieces(side)
+        }
         named = (name for t in self.mapping.templates.get(side, ()) for name, _ in t.values)
         return tuple(dict.fromkeys(name for name in named if name not in mapped))
 
@@ -181,7 +184,7 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         kind = self.types[side].fields[name].type
         arms = [
             f"WHEN {self._holds(template, side)} THEN "
-            + ("NULL" if value is None else dialect.cast(dialect.literal(value), kind))
+            + ("NULL" if value is None else values.literal(value, kind))
             for template, value in zip(templates, given, strict=True)
         ]
         return f"CASE {' '.join(arms)} END"
@@ -201,8 +204,10 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
     def _value(self, field: CompiledField, side: Side) -> str:
         value = field.arriving(side)
         name = field.rule.name(side)
-        if not name:
-            return value
+        return self._filled(name, value, side) if name else value
+
+    def _filled(self, name: str, value: str, side: Side) -> str:
+        """SQL of what a field is made with, of what is mapped to it and what templates give."""
         wins, fills = (self._template(name, side, wins=wins) for wins in (True, False))
         found = [sql for sql in (wins, value, fills) if sql is not None]
         return value if len(found) == 1 else f"coalesce({', '.join(found)})"
@@ -288,7 +293,8 @@ FROM {tables.snapshot(source)} {row} SEMI JOIN free ON free."key" = {row}.{KEY}
         )
         if field.made(side) is None:
             return one
-        apart = listed(pieces(field, side, value, travels, coupled=False))
+        filled = partial(self._filled, side=side)
+        apart = listed(pieces(field, side, value, travels, coupled=False, filled=filled))
         return f"CASE WHEN ({reason}) IS NULL THEN {apart} ELSE {listed([one])} END"
 
     def _default(self, name: str, side: Side) -> Change:

@@ -9,7 +9,7 @@ from runner import dialect, expression
 from runner.compile import values
 from runner.errors import Location, Problem, nearest
 from runner.model import Computed, Joined
-from runner.transform import Chain, chained, converted, convertible
+from runner.transform import Chain, chained, convertible
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
@@ -19,16 +19,25 @@ if TYPE_CHECKING:
     from runner.model import Step
     from runner.wire import EntityType
 
-_VALUE = '"value"'
+_VALUE = "\0"
 """What stands for the whole value in the SQL of a piece, until it is put in."""
+
+
+def _nothing(_: str) -> Sequence[tuple[str, str]]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One field that is written, and how its value is taken from the whole."""
+    """One field that is written, and how its value is taken from the whole.
+
+    ``failures`` are, of SQL of the whole, where a part of it has no form there: conditions and
+    words, as SQL.
+    """
 
     field: FieldType
     take: Callable[[str], str]
+    failures: Callable[[str], Sequence[tuple[str, str]]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +187,15 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
         if not convertible(found, kind):
             problems.append(Problem(rule.expression.at, f"it yields {found}, not {kind}"))
             return None
-        chain = Chain(sql, found).then(kind, "UTC")
+        chain = _kept(sql, found).then(kind, "UTC")
         sql = dialect.cast(chain.sql, kind)
         fault = _fault(sql, chain.failures)
     fields = [entity.fields[name] for name, _ in rule.pieces]
     pieces: list[Piece] = []
     for (_, text), field in zip(rule.pieces, fields, strict=True):
-        take = _reverse(text.text, kind, field, text.at, problems)
-        if take is not None:
-            pieces.append(Piece(field, take))
+        piece = _reverse(text.text, kind, field, text.at, problems)
+        if piece is not None:
+            pieces.append(piece)
     return Made(
         column=_column(_named(rule), kind, fields),
         node=node,
@@ -197,13 +206,23 @@ def _computed(rule: Computed, entity: EntityType, problems: list[Problem]) -> Ma
     )
 
 
+def _kept(sql: str, kind: Type) -> Chain:
+    """Take what was computed as its type keeps it; a number may have come to too many digits."""
+    if kind not in (Type.INTEGER, Type.DECIMAL):
+        return Chain(sql, kind)
+    kept = f"try_cast({sql} AS {dialect.column_type(kind)})"
+    quote, told = dialect.text("'"), dialect.text("' comes to more than 18 digits by compute")
+    words = f"{quote} || {values.as_text(sql, kind)} || {told}"
+    return Chain(kept, kind, ((f"({sql} IS NOT NULL AND {kept} IS NULL)", words),))
+
+
 def _named(rule: Computed) -> str:
     return f"= {rule.expression.text}"
 
 
 def _reverse(
     text: str, kind: Type, field: FieldType, at: Location, problems: list[Problem]
-) -> Callable[[str], str] | None:
+) -> Piece | None:
     node = expression.parse(text)
     try:
         sql, found = expression.to_value(node, lambda _: (_VALUE, kind))
@@ -215,8 +234,12 @@ def _reverse(
             Problem(at, f"reverse: it yields {found}, and {field.name} is {field.type}")
         )
         return None
-    sql = converted(sql, found, field.type)
-    return lambda value: sql.replace(_VALUE, value)
+    chain = _kept(sql, found).then(field.type, "UTC")
+
+    def failures(value: str) -> Sequence[tuple[str, str]]:
+        return [(a.replace(_VALUE, value), b.replace(_VALUE, value)) for a, b in chain.failures]
+
+    return Piece(field, lambda value: chain.sql.replace(_VALUE, value), failures)
 
 
 def _column(name: str, kind: Type, fields: list[FieldType]) -> FieldType:

@@ -22,6 +22,7 @@ from runner.compile.ends import (
     plain,
     unknown_field,
 )
+from runner.compile.tables import PENDING
 from runner.errors import Problem
 from runner.model import Direction, Side, TooLong
 from runner.transform import chained, convertible, faults
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ROW = {Side.LEFT: "l", Side.RIGHT: "r"}
+_QUOTE = dialect.text("'")
+_MOST = 10**18 - 1
+"""The largest whole number that a decimal keeps."""
 _NUMBERS = frozenset({Type.INTEGER, Type.DECIMAL})
 
 
@@ -101,7 +105,7 @@ class CompiledField:
         end = self.end(side)
         if end is None:
             assert self.rule.constant is not None
-            return _typed(self.rule.constant, self.kind(side))
+            return values.literal(self.rule.constant, self.kind(side))
         return dialect.name(ROW[side], end.name)
 
     def alias(self, to: Side, number: int) -> str:
@@ -139,7 +143,7 @@ class CompiledField:
         if way.default is None:
             return sql
         blank = self.value(to.other) if self.rule.lookups or self.rule.values else sql
-        return f"CASE WHEN {blank} IS NULL THEN {_typed(way.default, kind)} ELSE {sql} END"
+        return f"CASE WHEN {blank} IS NULL THEN {values.literal(way.default, kind)} ELSE {sql} END"
 
     def arriving(self, to: Side) -> str:
         """SQL of the same in that side's column type."""
@@ -156,7 +160,16 @@ class CompiledField:
         steps, zone = self.rule.to(to).steps, self.rule.zone
         found = chained(self.value(to.other), self.kind(to.other), steps, zone)
         found = found.then(self.kind(to), zone)
-        return replace(found, failures=(*self.unmade(to), *found.failures))
+        failures = (*self.unmade(to), *found.failures, *self._unrounded(found, to))
+        return replace(found, failures=failures)
+
+    def _unrounded(self, chain: Chain, to: Side) -> tuple[tuple[str, str], ...]:
+        """Where rounding makes a number too large: the condition and the words, as SQL."""
+        if self.kind(to) is not Type.DECIMAL or self.scale is None:
+            return ()
+        said = dialect.text("' comes to more than 18 digits by rounding")
+        shown = f"{_QUOTE} || {values.as_text(chain.sql, chain.kind)} || {said}"
+        return ((f"(abs({chain.sql}) > {_MOST} AND {self._fitted(chain.sql, to)} IS NULL)", shown),)
 
     def unmade(self, to: Side) -> tuple[tuple[str, str], ...]:
         """Where there is no value to set out to that side: the condition and the words, as SQL."""
@@ -216,20 +229,50 @@ class CompiledField:
         end = self.end(to)
         if end is None or end.max_length is None or self.rule.too_long is TooLong.TRUNCATE:
             return "FALSE"
-        if self.kind(to.other) not in TEXTUAL and not self.rule.to(to).steps:
+        if self.kind(to) not in TEXTUAL:
             return "FALSE"
         source = self.end(to.other)
         if (
             source is not None
+            and source.type in TEXTUAL
             and not self.rule.to(to).steps
+            and not self.rule.values
+            and not self.rule.lookups
             and (source.max_length or end.max_length + 1) <= end.max_length
         ):
             return "FALSE"
-        return f"coalesce(length({self.carried(to)}) > {end.max_length}, FALSE)"
+        long = f"length({self.carried(to)}) > {end.max_length}"
+        if self.rule.lookups:
+            # The record that a reference leads to may not have its key yet.
+            long = f"{long} AND NOT starts_with({self.carried(to)}, {dialect.text(PENDING)})"
+        return f"coalesce({long}, FALSE)"
+
+    def part(self, piece: Piece, to: Side, whole: str) -> str:
+        """SQL of what a field of that side takes from a value, as long as it is to keep it."""
+        part, most = piece.take(whole), piece.field.max_length
+        if self.made(to) is None or most is None or self.rule.too_long is not TooLong.TRUNCATE:
+            return part
+        return _cut(part, most, piece.field.type) if piece.field.type in TEXTUAL else part
+
+    def long_parts(self, to: Side) -> list[tuple[Piece, str]]:
+        """List the parts of a value that may be longer than their fields keep, and SQL of each."""
+        if self.made(to) is None or self.rule.too_long is TooLong.TRUNCATE:
+            return []
+        return [
+            (piece, piece.take(self.arriving(to)))
+            for piece in self.pieces(to)
+            if piece.field.max_length is not None and piece.field.type in TEXTUAL
+        ]
 
     def untranslated(self, to: Side) -> str:
         """SQL that says whether a value stands in no pair of ``values``."""
-        return f"({self.value(to.other)} IS NOT NULL AND {self._translated(to)} IS NULL)"
+        value, there = self.value(to.other), self.kind(to.other)
+        if self.rule.to(to).otherwise is not None:
+            return "FALSE"
+        # A value may be listed that becomes a blank; a blank is none that is translated.
+        listed = [values.literal(v, there) for v, _ in self._pairs(to) if v != ""]
+        unlisted = f" AND {value} NOT IN ({', '.join(listed)})" if listed else ""
+        return f"({value} IS NOT NULL{unlisted})"
 
     def _across(self, to: Side) -> str:
         if self.rule.lookups:
@@ -248,28 +291,31 @@ class CompiledField:
         end, kind = self.end(to), self.kind(to)
         if kind is Type.DECIMAL:
             rounded = _rounded(sql, self.scale)
-            return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
+            if self.scale is None:
+                return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
+            # What is rounded up may have a digit more.
+            return f"try_cast({rounded} AS {dialect.column_type(kind)})"
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
-            cut = f"left({sql}, {end.max_length})"
-            # A code never ends in a blank, wherever it was cut.
-            return f"rtrim({cut})" if kind is Type.CODE else cut
+            return _cut(sql, end.max_length, kind)
         return sql
 
     def _translated(self, to: Side) -> str:
         here, there = self.kind(to), self.kind(to.other)
         arms = " ".join(
-            f"WHEN {_typed(source, there)} THEN {_typed(target, here)}"
-            for source, target in (
-                self.rule.values
-                if to is Side.RIGHT
-                else ((right, left) for left, right in self.rule.values_back)
-            )
+            f"WHEN {values.literal(source, there)} THEN {values.literal(target, here)}"
+            for source, target in self._pairs(to)
         )
         otherwise = self.rule.to(to).otherwise
         value = self.value(to.other)
-        rest = "" if otherwise is None else f" ELSE {_typed(otherwise, here)}"
+        rest = "" if otherwise is None else f" ELSE {values.literal(otherwise, here)}"
         return f"CASE WHEN {value} IS NOT NULL THEN CASE {value} {arms}{rest} END END"
+
+    def _pairs(self, to: Side) -> tuple[tuple[Constant, Constant], ...]:
+        """What is translated on the way to that side, and what it becomes."""
+        if to is Side.RIGHT:
+            return self.rule.values
+        return tuple((right, left) for left, right in self.rule.values_back)
 
     @property
     def scale(self) -> int | None:
@@ -287,18 +333,14 @@ class CompiledField:
         return f"left({text}, {min(known)})" if known and differ else text
 
 
-def _typed(value: Constant, kind: Type) -> str:
-    return dialect.cast(_constant(value, kind), kind)
+def _cut(sql: str, length: int, kind: Type) -> str:
+    cut = f"left({sql}, {length})"
+    # A code never ends in a blank, wherever it was cut.
+    return f"rtrim({cut})" if kind is Type.CODE else cut
 
 
 def _rounded(value: str, scale: int | None) -> str:
     return value if scale is None else f"round({value}, {scale})"
-
-
-def _constant(value: Constant, kind: Type) -> str:
-    if kind is Type.BOOLEAN or not isinstance(value, bool):
-        return dialect.literal(value)
-    return dialect.text(str(value).lower())
 
 
 def fields_of(
@@ -370,14 +412,23 @@ def unfit(value: Constant, field: FieldType, at: Location) -> Iterator[Problem]:
         Type.INTEGER: isinstance(value, int) and not isinstance(value, bool),
         Type.DECIMAL: isinstance(value, int | float) and not isinstance(value, bool),
         Type.BOOLEAN: isinstance(value, bool),
-        Type.DATE: isinstance(value, str) and _ISO.fullmatch(value) is not None,
-        Type.INSTANT: isinstance(value, str) and _ISO.match(value) is not None,
+        Type.DATE: isinstance(value, str) and _ISO.fullmatch(value) is not None and _day(value),
+        Type.INSTANT: isinstance(value, str) and _ISO.match(value) is not None and _day(value),
     }
     if not fits.get(field.type, True):
         yield Problem(at, f"'{field.name}' is {field.type} and cannot hold '{value}'")
     elif field.options and value not in [option for option, _ in field.options]:
         known = ", ".join(f"{option} {caption}".strip() for option, caption in field.options)
         yield Problem(at, f"'{field.name}' has no option {value}", f"there are {known}")
+
+
+def _day(value: str) -> bool:
+    """Whether there is such a day, or moment."""
+    try:
+        values.moment(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _arrived(way: Arrival) -> Arrival:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner import dialect
-from runner.compile import match, select, skips
+from runner.compile import interrupted, match, select, skips
 from runner.compile.actions import EVERYTHING, Actions, Present, coupled_links
 from runner.compile.checks import find_faults, lookup_faults, missing_entities, side_faults
 from runner.compile.creates import Creates, KeySource
@@ -165,9 +165,13 @@ FROM {tables.state_base} b WHERE {chosen}""",
         stands = self._actions.status(whole=whole, sources=sources)
         return Statement(purpose="how every record stands", sql=stands)
 
-    def undecided(self) -> Statement:
-        """Find whose create an interrupted run left open."""
-        return Statement(purpose="interrupted creates", sql=self._actions.undecided())
+    def undecided(self) -> Iterator[Statement]:
+        """Find whose create an interrupted run left open, and what may have come of it."""
+        yield Statement(purpose="interrupted creates", sql=interrupted.waiting(self.name))
+        for side in Side:
+            key = self.canonical_key(side, '"key"')
+            sql = interrupted.made(self.name, side, key, self.fields)
+            yield Statement(purpose="what may have come of them", sql=sql)
 
     def matching(self, statuses: abc.Collection[str] = EVERYTHING.statuses) -> Iterator[Statement]:
         """Find what stands on both sides and is not coupled yet, given how records stand.

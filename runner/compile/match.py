@@ -12,7 +12,7 @@ from runner.dialect import name, text
 from runner.errors import Problem
 from runner.model import Side
 from runner.transform import chained
-from runner.transform.convert import TEXTUAL
+from runner.transform.convert import TEXTUAL, as_text
 from runner.wire import Type
 
 if TYPE_CHECKING:
@@ -131,26 +131,31 @@ def _changes(field: CompiledField, pair: MatchPair) -> bool:
     if pair.steps:
         return False
     alone = not (pair.left and pair.right)
-    return alone or bool(rule.lookups or rule.values or rule.to_left.steps or rule.to_right.steps)
+    # A day begins at another moment in each zone.
+    zoned = {field.kind(side) for side in Side} == {Type.DATE, Type.INSTANT}
+    stepped = rule.to_left.steps or rule.to_right.steps
+    return alone or zoned or bool(rule.lookups or rule.values or stepped)
 
 
 def _condition(
     pair: MatchPair, field: CompiledField | None, types: dict[Side, EntityType], to: Side
 ) -> str:
     if field is not None and _changes(field, pair):
-        return _alike(field.carried(to), field.value(to), {field.kind(to)}, pair)
+        return _alike(field.carried(to), field.value(to), [field.kind(to)] * 2, pair)
     kinds = [types[Side.LEFT].fields[pair.left].type, types[Side.RIGHT].fields[pair.right].type]
     left, right = f"l.{name(pair.left)}", f"r.{name(pair.right)}"
     if pair.steps:
         chains = [chained(v, k, pair.steps) for v, k in zip((left, right), kinds, strict=True)]
         (left, right), kinds = (c.sql for c in chains), [c.kind for c in chains]
-    return _alike(left, right, set(kinds), pair)
+    return _alike(left, right, kinds, pair)
 
 
-def _alike(left: str, right: str, kinds: set[Type], pair: MatchPair) -> str:
-    if kinds & TEXTUAL:
-        left, right = f"CAST({left} AS VARCHAR)", f"CAST({right} AS VARCHAR)"
-    if pair.ignore_case or (Type.CODE in kinds and len(kinds) > 1):
+def _alike(left: str, right: str, kinds: Sequence[Type], pair: MatchPair) -> str:
+    """Compare two values; where one of them is a text, as texts: 1 is what '1' says, not 1.00."""
+    if TEXTUAL.isdisjoint(kinds):
+        return f"{left} = {right}"
+    left, right = (as_text(v, kind) for v, kind in zip((left, right), kinds, strict=True))
+    if pair.ignore_case or (Type.CODE in kinds and len(set(kinds)) > 1):
         left, right = f"upper(trim({left}))", f"upper(trim({right}))"
     return f"{left} = {right}"
 

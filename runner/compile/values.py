@@ -7,11 +7,17 @@ nulls, Dataverse has no blanks), codes are upper case and trimmed, GUIDs lower c
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 from runner import dialect
 from runner.transform.convert import as_text
 from runner.wire import Type
 
-__all__ = ["as_text", "canonical"]
+if TYPE_CHECKING:
+    from runner.model import Constant
+
+__all__ = ["as_text", "canonical", "literal"]
 
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 _FIRST = {
@@ -41,6 +47,34 @@ def canonical(sql: str, kind: Type) -> str:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:
             return sql
+
+
+def literal(value: Constant, kind: Type) -> str:
+    """Write a literal of YAML as the canonical value of its type, which ``unfit`` found it to be.
+
+    What it is compared with was made canonical, too: a code is 'DK' however it was typed, and a
+    moment is UTC.
+    """
+    told = str(value).lower() if isinstance(value, bool) else str(value)
+    match kind:
+        case Type.INSTANT:
+            return dialect.literal(moment(told))
+        case Type.INTEGER | Type.DECIMAL | Type.BOOLEAN | Type.DATE:
+            return dialect.cast(dialect.literal(value), kind)
+        case _:
+            return canonical(dialect.text(told), kind)
+
+
+def moment(text: str) -> datetime:
+    """Read a moment, in UTC where it does not say where.
+
+    Raises:
+        ValueError: there is no such day or hour.
+        OverflowError: there is none in UTC.
+
+    """
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo is None else read.astimezone(UTC).replace(tzinfo=None)
 
 
 def _moment(moment: str, told: str, kind: Type) -> str:

@@ -400,8 +400,13 @@ class FieldBinder:
         pairs = list(self._pairs(value["values"], (*path, "values")))
         chosen = list(self._pairs(value.get("reverse", []), (*path, "reverse")))
         ways = []
+        filled = self._by_system(value, "default", path, direction)
         for to in (Side.RIGHT, Side.LEFT):
             source = 0 if to is Side.RIGHT else 1
+            blank = next((n for n, pair in enumerate(pairs) if pair[source] == ""), None)
+            if blank is not None and direction.to(to) and to not in filled:
+                hint = f"say what it becomes: `default: {{{self._name(to)}: …}}`"
+                self._say((*path, "values", blank), "a blank is not translated", hint)
             first: dict[str, tuple[Constant, Constant]] = {}
             for n, pair in enumerate(pairs):
                 key = str(pair[source])

@@ -39,6 +39,8 @@ _FAMILIES = {
     "boolean": Type.BOOLEAN,
     "null": Type.TEXT,
 }
+_WIDE = "DECIMAL(38,10)"
+"""Holds any whole number of a field as well, also without its sign."""
 _NUMBER = "[+-]?[0-9]+([.][0-9]+)?"
 
 
@@ -77,6 +79,8 @@ def to_sql(node: Node, column: Column) -> str:
 
 def to_value(node: Node, column: Column) -> tuple[str, Type]:
     """Write an expression as SQL of a value, and say of which type it is.
+
+    A number may have more digits than its type keeps.
 
     Raises:
         ExpressionError: a part of it has no meaning in SQL, or may be of several types.
@@ -200,7 +204,7 @@ def _of_one_type(one: _Value, other: _Value) -> tuple[_Value, str, str]:
     if one.family == "moment":
         raise ExpressionError("it is either a date or an instant: both must be of one type")
     if one.family == "number":
-        decimal = [f"CAST({value.sql} AS DECIMAL(28,10))" for value in (one, other)]
+        decimal = [f"CAST({value.sql} AS {_WIDE})" for value in (one, other)]
         return _Value("", "number", kind=Type.DECIMAL), decimal[0], decimal[1]
     return _Value("", "text", kind=Type.TEXT), one.sql, other.sql
 
@@ -305,7 +309,7 @@ def _to_number(arguments: list[_Value]) -> _Value:
         return value
     text = f"CAST({_text('to_number', value)} AS VARCHAR)"
     number = f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN "
-    return _Value(f"{number}try_cast({text} AS DECIMAL(28,10)) END", "number", kind=Type.DECIMAL)
+    return _Value(f"{number}try_cast({text} AS {_WIDE}) END", "number", kind=Type.DECIMAL)
 
 
 def _not_null(arguments: list[_Value]) -> _Value:
@@ -329,7 +333,7 @@ _CALLS: dict[str, Callable[[list[_Value]], _Value]] = {
     "replace": _replace,
     "to_string": _to_string,
     "to_number": _to_number,
-    "abs": _on_number("abs", "abs({0})"),
+    "abs": _on_number("abs", f"abs(CAST({{0}} AS {_WIDE}))"),
     "ceil": _on_number("ceil", "ceil({0})"),
     "floor": _on_number("floor", "floor({0})"),
     "not_null": _not_null,

@@ -51,7 +51,12 @@ def canonical(
     looks: bool = True,
     temporary: bool = False,
 ) -> None:
-    """Make the snapshot ``target`` from the raw rows of ``source`` (see ``Reading.snapshot``)."""
+    """Make the snapshot ``target`` from the raw rows of ``source`` (see ``Reading.snapshot``).
+
+    Raises:
+        SystemUnavailableError: records have the same key, but for how it is written.
+
+    """
     reading = mapping.reading(side)
     computed = ""
     if reading.row_wise:
@@ -63,6 +68,36 @@ def canonical(
     connection.execute(made.sql)
     if computed:
         connection.execute(f"DROP TABLE {computed}")
+    if not temporary:
+        _each_once(connection, mapping, side, source, target)
+
+
+def _each_once(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: CompiledMapping,
+    side: Side,
+    source: str,
+    target: str,
+) -> None:
+    """See that each key stands for one record: every join would take each of several for all.
+
+    A file may have both é and e with an accent after it, which are one letter to us.
+    """
+    [(repeated,)] = connection.execute(
+        f'SELECT count(*) - count(DISTINCT "#key") FROM {target}'
+    ).fetchall()
+    if not repeated:
+        return
+    key = mapping.reading(side).key('"#key"')
+    [(keys,)] = connection.execute(
+        f"""SELECT list("#key" ORDER BY "#key")[:3] FROM {source}
+        GROUP BY {key} HAVING count(*) > 1 ORDER BY min("#key") LIMIT 1"""
+    ).fetchall()
+    entity, shown = mapping.rule.entity(side), " and ".join(map(ascii, keys))
+    raise SystemUnavailableError(
+        entity.system,
+        f"{entity.entity} has records whose keys are one, written differently: {shown}",
+    )
 
 
 def _compute(

@@ -47,9 +47,8 @@ class Inflow:
         """
         if not batch.num_rows:
             return
-        if self._waiting and self._waiting[0].schema != batch.schema:
-            await self.taken()
-        if self._inserting and self._inserting.schema != batch.schema:
+        held = [*self._waiting, *filter(None, (self._inserting,))]
+        if any(one.schema != batch.schema for one in held):
             await self.taken()
         self._waiting.append(batch)
         if sum(one.num_rows for one in self._waiting) >= _ROWS:
@@ -122,8 +121,12 @@ class _Insert:
 
     async def end(self) -> None:
         self._coming.put(None)
-        await asyncio.wait({self._done})
-        self._thread.shutdown()
+        try:
+            await asyncio.wait({self._done})
+        finally:
+            # Whoever is called off leaves nothing running on a connection that is about to close.
+            await asyncio.wait({self._done})
+            self._thread.shutdown()
         self._done.result()
 
 

@@ -91,7 +91,7 @@ def attached(
     if not _usable(connection, path):
         remove(path)
         try:
-            connection.execute(f"ATTACH {dialect.text(str(path))} AS mirror")
+            connection.execute(f"ATTACH {dialect.text(str(path))} AS mirror (TYPE duckdb)")
         except duckdb.IOException as error:
             raise RunnerError(f"{path} cannot be made: {str(error).splitlines()[0]}") from error
         connection.execute(_DDL)
@@ -250,7 +250,7 @@ def _usable(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        connection.execute(f"ATTACH {dialect.text(str(path))} AS mirror")
+        connection.execute(f"ATTACH {dialect.text(str(path))} AS mirror (TYPE duckdb)")
     except duckdb.Error:
         return False
     try:

@@ -113,7 +113,8 @@ def _decide_one(
     whole = len(fitting) < len(mapping.base) or len(kept) > len(mapping.base)
     resting = stand(connection, mapping, taken, whole=whole)
     if interrupted:
-        _run(connection, mapping.undecided())
+        for statement in mapping.undecided():
+            _run(connection, statement)
     statuses = _statuses(connection, mapping)
     if kept and "changed" in statuses:
         chosen = among(connection, "left_key", mapping.changed, rows=counted.coupled)

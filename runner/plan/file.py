@@ -177,7 +177,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, catalogue: str, header: Header)
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Attach a plan as ``plan``, for reading only."""
-    connection.execute(f"ATTACH {_text(path)} AS plan (READ_ONLY)")
+    connection.execute(f"ATTACH {_text(path)} AS plan (READ_ONLY, TYPE duckdb)")
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:

@@ -155,7 +155,7 @@ def _is_state(path: Path) -> bool:
     try:
         with duckdb.connect() as connection:
             connection.execute(SETTINGS)
-            connection.execute(f"ATTACH {text(str(path))} AS f (READ_ONLY)")
+            connection.execute(f"ATTACH {text(str(path))} AS f (READ_ONLY, TYPE duckdb)")
             [(version,)] = connection.execute(
                 """SELECT "value" FROM f.main.meta WHERE "key" = 'version'"""
             ).fetchall()

@@ -12,6 +12,7 @@ from runner.errors import ExitCode, RunnerError, cause
 from runner.events import RunBegan, RunEnded
 from runner.state import errors, runs
 from runner.state.runs import Ending
+from runner.state.words import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,9 @@ def recorded(
         )
     )
     try:
-        yield running
+        # Within, so that the history holds in the same words what people are told.
+        with translated(store.path):
+            yield running
     except BaseException as error:
         # The error itself is told, whatever else goes wrong now.
         with suppress(RunnerError, duckdb.Error), store.opened() as state:

@@ -63,7 +63,7 @@ class Store:
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Attach the state as ``state``, for reading only; an empty one where there is none."""
         if self.exists:
-            connection.execute(f"ATTACH {_text(self.path)} AS state (READ_ONLY)")
+            connection.execute(f"ATTACH {_text(self.path)} AS state (READ_ONLY, TYPE duckdb)")
             return
         [(main,)] = connection.execute("SELECT current_database()").fetchall()
         connection.execute("ATTACH ':memory:' AS state; USE state")
@@ -80,7 +80,7 @@ class Store:
         """
         with translated(self.path), self.instance.connection() as connection:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection.execute(f"ATTACH {_text(self.path)} AS state; USE state")
+            connection.execute(f"ATTACH {_text(self.path)} AS state (TYPE duckdb); USE state")
             _migrate(connection)
             _private(self.path)
             yield connection

@@ -37,7 +37,7 @@ def translated(path: Path) -> Iterator[None]:
 
     Raises:
         StateHeldError: another program has it open.
-        StateUnusableError: it is damaged, or cannot be written or read.
+        StateUnusableError: it is damaged, or cannot be written or read; or memory ran out.
 
     """
     try:
@@ -73,6 +73,9 @@ def _told(path: Path, error: duckdb.Error) -> StateHeldError | StateUnusableErro
             hint="`sync-run state restore FILE` takes a backup, "
             "`sync-run state repair` couples everything anew",
         )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "give it more memory, or more room for temporary files; then do it again"
+        return StateUnusableError(f"the memory is not enough: {line}", hint=hint)
     if isinstance(error, duckdb.IOException | duckdb.FatalException):
         return StateUnusableError(f"{file} cannot be used: {line}")
     return None

@@ -52,7 +52,7 @@ def chained(sql: str, kind: Type, steps: Sequence[Step], zone: str = "UTC") -> C
         failures = chain.failures
         if transform.fails is not None:
             shown = as_text(chain.sql, chain.kind)
-            told = dialect.text(f" comes to more than 18 digits by {step.name}")
+            told = dialect.text(f" {transform.failed} by {step.name}")
             words = f"{_QUOTE} || {shown} || {_QUOTE} || {told}"
             failures = (*failures, (transform.fails(chain.sql, changed), words))
         chain = Chain(changed, transform.gives, failures)

@@ -54,9 +54,10 @@ def converted(sql: str, source: Type, target: Type, zone: str = "UTC") -> str:
     where = dialect.text(zone)
     match source, target:
         case Type.DATE, Type.INSTANT:
-            return f"((CAST({sql} AS TIMESTAMP) AT TIME ZONE {where}) AT TIME ZONE 'UTC')"
+            moment = f"((CAST({sql} AS TIMESTAMP) AT TIME ZONE {where}) AT TIME ZONE 'UTC')"
+            return _in_calendar(moment)
         case Type.INSTANT, Type.DATE:
-            return f"CAST((({sql}) AT TIME ZONE 'UTC') AT TIME ZONE {where} AS DATE)"
+            return _in_calendar(f"CAST((({sql}) AT TIME ZONE 'UTC') AT TIME ZONE {where} AS DATE)")
         case Type.DECIMAL, Type.INTEGER:
             return f"CASE WHEN {sql} = trunc({sql}) THEN CAST({sql} AS BIGINT) END"
         case Type.INTEGER, Type.DECIMAL:
@@ -75,6 +76,8 @@ def may_fail(source: Type, target: Type) -> bool:
         (Type.DECIMAL, Type.INTEGER),
         (Type.INTEGER, Type.DECIMAL),
         (Type.INTEGER, Type.BOOLEAN),
+        (Type.DATE, Type.INSTANT),
+        (Type.INSTANT, Type.DATE),
     )
     return source in TEXTUAL or (source, target) in hard
 
@@ -101,6 +104,14 @@ def _read(text: str, target: Type) -> str:
         yes, no = (f"lower({text}) IN ({words})" for words in (_YES, _NO))
         return f"CASE WHEN {yes} THEN TRUE WHEN {no} THEN FALSE END"
     looks = f"regexp_full_match({text}, '{_FROM_TEXT[target]}')"
+    read = f"try_cast({text} AS {dialect.column_type(target)})"
     if target is Type.INSTANT:
-        return f"CASE WHEN {looks} THEN try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
-    return f"CASE WHEN {looks} THEN try_cast({text} AS {dialect.column_type(target)}) END"
+        read = _in_calendar(f"(try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')")
+    elif target is Type.DATE:
+        read = _in_calendar(read)
+    return f"CASE WHEN {looks} THEN {read} END"
+
+
+def _in_calendar(sql: str) -> str:
+    """Take a day or moment of the years that systems know; DuckDB counts on, and back before 1."""
+    return f"CASE WHEN year({sql}) BETWEEN 1 AND 9999 THEN {sql} END"

@@ -30,7 +30,8 @@ class Transform:
     ``sql`` turns SQL of a value of type ``takes`` into SQL of one of type ``gives``; blank stays
     blank and never becomes ``''``. ``inverse`` returns the step that undoes it, ``None`` where
     nothing can. ``faults`` yields what is wrong with the arguments. ``fails`` turns SQL of a value,
-    and of what it has become, into SQL of whether that is blank for having too many digits.
+    and of what it has become, into SQL of whether that is blank for having no form; ``failed`` says
+    why, in words that go on from the value.
     """
 
     takes: Type
@@ -39,3 +40,4 @@ class Transform:
     inverse: Callable[[Arguments], Step | None] = _none
     faults: Callable[[Arguments], Iterator[str]] = _right
     fails: Callable[[str, str], str] | None = None
+    failed: str = "comes to more than 18 digits"

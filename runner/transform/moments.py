@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.model import Step
+from runner.transform.convert import as_text
 from runner.transform.cultures import (
     UnknownPatternError,
     date_patterns,
@@ -22,11 +24,14 @@ if TYPE_CHECKING:
 
     from runner.transform.kind import Arguments
 
-_DATE, _INSTANT = "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"
+_FIRST, _LAST = -62135596800, 253402300799
+"""The seconds of Unix time in which the years 1 and 9999 begin and end."""
+_PACKED = re.compile("%-?[A-Za-z]%")
+"""Parts of a pattern with nothing between them."""
 
 
 def _parse(
-    patterns: Callable[[str], tuple[str, ...]], written: str
+    patterns: Callable[[str], tuple[str, ...]], kind: Type
 ) -> Callable[[str, Arguments], str]:
     """Rules 8 and 12: by the format, else as the culture writes it; what is neither stays."""
 
@@ -34,7 +39,13 @@ def _parse(
         found = patterns(str(given["culture"])) if "culture" in given else (_spelled(given),)
         formats = ", ".join(dialect.text(pattern) for pattern in found)
         read = f"try_strptime({value}, [{formats}])"
-        return f"coalesce(strftime({read}, '{written}'), {value})"
+        # DuckDB takes 18 for the year 18 where four digits are meant.
+        meant = f"(year({read}) >= 100 OR contains({value}, strftime({read}, '%Y')))"
+        if "format" in given and _PACKED.search(found[0]) and "%z" not in found[0]:
+            # Nothing tells where a part ends but its length.
+            meant += f" AND lower(strftime({read}, {formats})) = lower(trim({value}))"
+        moment = f"CAST({read} AS {dialect.column_type(kind)})"
+        return f"CASE WHEN {meant} THEN {as_text(moment, kind)} ELSE {value} END"
 
     return parse
 
@@ -76,11 +87,17 @@ def _part(value: str, given: Arguments) -> str:
     return f"CAST(date_part({dialect.text(str(given['value']))}, {value}) AS BIGINT)"
 
 
+def _from_unix_time(value: str, _: Arguments) -> str:
+    there = f"{value} BETWEEN {_FIRST} AND {_LAST}"
+    within = f"least(greatest({value}, {_FIRST}), {_LAST})"
+    return f"CASE WHEN {there} THEN make_timestamp({within} * 1000000) END"
+
+
 MOMENTS = {
     "parse_date": Transform(
         takes=Type.TEXT,
         gives=Type.TEXT,
-        sql=_parse(date_patterns, _DATE),
+        sql=_parse(date_patterns, Type.DATE),
         inverse=_by_format("write_date"),
         faults=_faults,
     ),
@@ -94,7 +111,7 @@ MOMENTS = {
     "parse_instant": Transform(
         takes=Type.TEXT,
         gives=Type.TEXT,
-        sql=_parse(datetime_patterns, _INSTANT),
+        sql=_parse(datetime_patterns, Type.INSTANT),
         inverse=_by_format("write_instant"),
         faults=_faults,
     ),
@@ -109,8 +126,10 @@ MOMENTS = {
     "from_unix_time": Transform(
         takes=Type.INTEGER,
         gives=Type.INSTANT,
-        sql=lambda value, _: f"make_timestamp({value} * 1000000)",
+        sql=_from_unix_time,
         inverse=_plainly("to_unix_time"),
+        fails=lambda before, after: f"({before} IS NOT NULL AND {after} IS NULL)",
+        failed="comes to no year from 1 to 9999",
     ),
     "to_unix_time": Transform(
         takes=Type.INSTANT,

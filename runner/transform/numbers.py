@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from typing import TYPE_CHECKING
 
@@ -99,12 +100,26 @@ def _culture_faults(given: Arguments) -> Iterator[str]:
 
 
 def _parse_number(value: str, given: Arguments) -> str:
-    """Rule 9: the groups' marks taken out, the decimal mark made a point."""
+    """Rule 9: the groups' marks taken out, the decimal mark made a point.
+
+    What no number is grouped as, is none: 1.5, where the point is a mark of thousands, is not 15.
+    """
     decimal, groups = number_marks(str(given["culture"]))
     plain = value
     for mark in groups:
         plain = f"replace({plain}, {dialect.text(mark)}, '')"
-    return blank(f"replace({plain}, {dialect.text(decimal)}, '.')")
+    plain = f"replace({plain}, {dialect.text(decimal)}, '.')"
+    between = f"[{''.join(map(re.escape, groups))}]"
+    # India's groups have two digits, but for the last.
+    whole = f"[0-9]*|[0-9]{{1,3}}({between}[0-9]{{2,3}})*{between}[0-9]{{3}}"
+    well = dialect.text(f"[+-]?({whole})({re.escape(decimal)}[0-9]*)?")
+    number = f"regexp_full_match(trim({plain}), '[+-]?[0-9]*([.][0-9]*)?')"
+    grouped = f"regexp_full_match(trim({value}), {well})"
+    return blank(f"CASE WHEN {grouped} OR NOT {number} THEN {plain} END")
+
+
+def _ungrouped(before: str, after: str) -> str:
+    return f"(trim({before}) <> '' AND {after} IS NULL)"
 
 
 def _write_number(value: str, given: Arguments) -> str:
@@ -123,6 +138,8 @@ NUMBERS = {
         sql=_parse_number,
         inverse=_same("write_number"),
         faults=_culture_faults,
+        fails=_ungrouped,
+        failed="is grouped as no number is",
     ),
     "write_number": Transform(
         takes=Type.DECIMAL,

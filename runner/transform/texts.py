@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING
 
 from runner.dialect import text
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 DERIVED = Location("", 0, 0)
 """Where a step stands that nobody wrote: it undoes one that somebody did."""
 _BEYOND_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|>|\()|\\[1-9]|\\k<|(?<!\\)[*+?}]\+")
+_ESCAPED = r"(?<!\\)(?:\\\\)*"
+_UNKNOWN_TO_RE2 = re.compile(
+    _ESCAPED + r"(\\[uUNZ]|\\[^\x00-\x7f]|\[\\b|\(\?#|\(\?[a-zA-Z-]*[auLx][a-zA-Z-]*[:)])"
+    r"|(\[:(?!\^?(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word"
+    r"|xdigit):\])[^\]]*:\])|(\{(?:\d+,)?(?:[1-9]\d{4,}|[2-9]\d{3}|1(?!000)\d{3})[,}])"
+)
+"""What Python's expressions have and RE2's do not: escapes, comments, flags, names of classes, and
+repetitions of more than a thousand."""
+_UNKNOWN_TO_PYTHON = re.compile(f"({_ESCAPED})" + r"\\(?:[pP](?:\{\^?\w+\}|\w)|[zC])")
+"""What RE2 has and Python does not: classes of Unicode, the very end, and any byte."""
 _GROUP = re.compile(r"\$(\d)")
 _WORDS = r"\p{L}[\p{L}\p{M}\p{N}'']*|[^\p{L}]+"
 
@@ -85,7 +96,7 @@ def _regex_replace(value: str, given: Arguments) -> str:
 def _regex_match(value: str, given: Arguments) -> str:
     """Rule 10: what the groups of the first match caught; without groups, the match itself."""
     pattern = str(given["value"])
-    groups = re.compile(pattern).groups
+    groups = _compiled(pattern).groups
     caught = (
         f"regexp_extract({value}, {text(pattern)}, {n}, 'i')"
         for n in (range(1, groups + 1) if groups else (0,))
@@ -93,15 +104,31 @@ def _regex_match(value: str, given: Arguments) -> str:
     return blank(" || ".join(caught))
 
 
+def _in_python(pattern: str) -> str:
+    return _UNKNOWN_TO_PYTHON.sub(r"\1\\w", pattern)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Read an expression of RE2 as one of Python, which finds what is wrong with most."""
+    with warnings.catch_warnings():
+        # [[:alpha:]] may become something else in Python one day, and is none of it here.
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(_in_python(pattern))
+
+
 def _regex_faults(key: str) -> Callable[[Arguments], Iterator[str]]:
     def faults(given: Arguments) -> Iterator[str]:
         pattern = str(given[key])
         try:
-            re.compile(pattern)
+            _compiled(pattern)
         except re.error as error:
             yield f"'{pattern}' is no regular expression: {error}"
             return
-        if _BEYOND_RE2.search(pattern):
+        unknown = _UNKNOWN_TO_RE2.search(pattern)
+        if unknown:
+            found = next(part for part in unknown.groups() if part)
+            yield f"'{found}' of '{pattern}' is not known here (RE2)"
+        if _BEYOND_RE2.search(_in_python(pattern)):
             yield f"'{pattern}' looks around or back, which is not known here (RE2)"
 
     return faults

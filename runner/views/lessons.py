@@ -21,7 +21,10 @@ _REASONS = tuple(
         (r"^the coupled .* was deleted in ", "SR507"),
         (r"^an interrupted run may have made this record", "SR508"),
         (r"^no .* matches, and mapping .* makes none$", "SR510"),
-        (r"^[^ ]+: |' is no [a-z]+$|' comes to more than 18 digits by ", "SR511"),
+        (
+            r"^[^ ]+: |' is no [a-z]+$|' comes to (more than 18 digits|no year from 1 to 9999) by ",
+            "SR511",
+        ),
     )
 )
 """The fixed phrases of reasons (``compile``); what has none of them is in an author's own words."""

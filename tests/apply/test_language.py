@@ -130,6 +130,10 @@ def account(world: World) -> dict[str, Any]:
         ("{shop: {compute: \"max([Count, Amount])\", type: decimal}, desk: amount}", {"Count": 3, "Amount": Decimal(2)}, {"amount": Decimal(3)}),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}], otherwise: {desk: 9, shop: A}}", {"Kind": "Z"}, {"count": 9}),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}, {shop: B, desk: 1}], reverse: [{shop: B, desk: 1}]}", {"Kind": "A"}, {"count": 1}),
+        ("{shop: Code, desk: count, values: [{shop: a, desk: 1}], otherwise: {desk: 9, shop: b}}", {"Code": "A"}, {"count": 1}),
+        ("{desk: moment, constant: '2018-02-03T10:00:00+02:00'}", {}, {"moment": datetime(2018, 2, 3, 8)}),
+        ("{desk: text, constant: ''}", {}, {"text": None}),
+        ("{shop: Kind, desk: text, values: [{shop: A, desk: ''}, {shop: B, desk: x}], default: {shop: A}}", {"Kind": "A"}, {"text": None}),
         ("{shop: Count, desk: state}", {"Count": 2}, {"state": 2}),
         ("{shop: Count, desk: count, when: after_create}", {"Count": 2}, {"count": 2}),
     ],
@@ -190,6 +194,9 @@ def test_what_comes_back(
         ("{shop: Amount, desk: count, direction: shop -> desk}", {"Amount": Decimal("1.5")}, "Amount: '1.5' is no integer"),
         ("{shop: Text, desk: text, blank: fail}", {}, "Text is blank"),
         ("{shop: Text, desk: short}", {"Text": "Elephant"}, "Text is 8 characters long, accounts.short keeps 5"),
+        ("{shop: Amount, desk: short}", {"Amount": Decimal("123.45")}, "Amount is 6 characters long, accounts.short keeps 5"),
+        ("{shop: Day, desk: short, direction: shop -> desk}", {"Day": date(2018, 7, 1)}, "Day is 10 characters long, accounts.short keeps 5"),
+        ("{shop: Kind, desk: short, values: [{shop: A, desk: Elephant}]}", {"Kind": "A"}, "Kind is 8 characters long, accounts.short keeps 5"),
         ("{shop: Kind, desk: count, values: [{shop: A, desk: 1}]}", {"Kind": "Z"}, "Kind 'Z' is not listed in `values`"),
     ],
 )  # fmt: skip
@@ -213,6 +220,9 @@ def test_what_fails_its_record(
         ("{shop: {compute: 'Nmae'}, desk: text}", "Customer has no field 'Nmae' — did you mean 'Name'?"),
         ("{shop: {compute: 'Name || Count'}, desk: text}", "compute: it is either text or number: both must be of one type"),
         ("{shop: {join: [Name, Count]}, desk: text}", "'Count' is integer: only texts are joined"),
+        ("{shop: Kind, desk: count, values: [{shop: '', desk: 1}, {shop: B, desk: 2}]}", "a blank is not translated — say what it becomes: `default: {desk: …}`"),
+        ("{shop: Day, constant: '2018-02-30'}", "'Day' is date and cannot hold '2018-02-30'"),
+        ("{desk: moment, constant: '2018-02-03T25:00:00'}", "'moment' is instant and cannot hold '2018-02-03T25:00:00'"),
         ("{shop: Count, desk: count, default: {desk: many}}", "'count' is integer and cannot hold 'many'"),
     ],
 )  # fmt: skip
@@ -263,6 +273,27 @@ def test_a_reference_may_lead_into_several_mappings(
     assert names[account(world)["partner"]] == expected
     entities = {w.values["partner"].entity for w in world.desk.written if "partner" in w.values}  # type: ignore[union-attr]
     assert entities == {"users" if expected == "Ann" else "vendors"}
+    assert world.apply().kinds() == []
+
+
+def test_a_key_that_is_not_known_yet_is_not_too_long(tmp_path: Path) -> None:
+    agents = AGENTS.replace("direction: shop -> desk", "direction: desk -> shop")
+    text = MAPPING.replace("direction: both", "direction: desk -> shop").replace(
+        "direction: shop -> desk", "direction: desk -> shop"
+    )
+    entry = "{shop: Agent, desk: text, lookup: agents}"
+    world = made(tmp_path, entry, mapping=text, agents=agents)
+    customer = world.shop.types["Customer"]
+    agent = FieldType(name="Agent", type=Type.CODE, max_length=10)
+    world.shop.types = {
+        **world.shop.types,
+        "Customer": replace(customer, fields={**customer.fields, "Agent": agent}),
+    }
+    user = "b0000000-0000-4000-8000-000000000001"
+    world.desk.put("users", user, fullname="Ann")
+    world.desk.put("accounts", "a0000000-0000-4000-8000-000000000001", number="7", text=user)
+    assert world.apply().counters["customers"]["failed"] == 0
+    assert world.shop.rows["Customer"]["7"]["Agent"] == "N00001"
     assert world.apply().kinds() == []
 
 
@@ -449,6 +480,23 @@ def test_records_that_share_a_field_must_agree_in_another(tmp_path: Path) -> Non
     assert sorted(str(row["number"]) for row in world.desk.rows["accounts"].values()) == list(
         "3456"
     )
+
+
+def test_of_many_records_that_share_a_field_some_are_named(tmp_path: Path) -> None:
+    ends = 'key: "No", one_per: Code, same_per: {Amount: Vendor}}'
+    world = made(tmp_path, mapping=MAPPING.replace('key: "No"}', ends))
+    for n in range(25):
+        world.shop.put("Customer", f"C{n:02}", Code="X")
+        world.shop.put("Customer", f"V{n:02}", Vendor="Y", Amount=Decimal(n) / 2)
+    one, same = reasons(world.apply())
+    assert (
+        one
+        == f"25 Customer have the same Code, and one may: {', '.join(f'C{n:02}' for n in range(20))}, …"
+    )
+    assert same.startswith(
+        "25 Customer share the Vendor Y and differ in Amount: 0, 0.5, 1, 1.5, 10, "
+    )
+    assert same.endswith(", …")
 
 
 def test_what_is_found_gives_way_to_what_the_record_says_and_may_be_looked_up(

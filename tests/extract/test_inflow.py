@@ -140,6 +140,22 @@ def test_whoever_is_called_off_leaves_nothing_running(run: duckdb.DuckDBPyConnec
     run.execute("DROP TABLE raw")
 
 
+def test_nor_does_whoever_is_called_off_at_the_end(run: duckdb.DuckDBPyConnection) -> None:
+    async def work() -> None:
+        def read(rows: int) -> None:
+            if rows == 50_000:
+                reading.cancel()
+
+        reading = asyncio.ensure_future(gather(coming(*pages), COLUMNS, run, "raw", read))
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert not threads()
+
+    pages = [page(range(n, n + 5_000)) for n in range(0, 50_000, 5_000)]
+    asyncio.run(work())
+    run.execute("DROP TABLE raw")
+
+
 def test_many_are_read_at_a_time(run: duckdb.DuckDBPyConnection) -> None:
     """More than the loop has threads of its own, with decoders that want these."""
 

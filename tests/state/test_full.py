@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import resource
@@ -10,9 +11,11 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from runner.errors import ExitCode, RunnerError, RunStoppedError, StateUnusableError
+from runner.state import readable
 from runner.state.care import backup, check
 from runner.wire import WriteKind
 from tests.world import World, world
@@ -119,6 +122,44 @@ def test_a_full_disk_stops_the_run_with_words(prepared: World, disk: Path, room:
     assert not copied.exists()
     filler.unlink()
     goes_on(made, plan)
+
+
+FULL = """CREATE TABLE words AS SELECT repeat(md5(CAST(i AS VARCHAR)), 9) FROM range(300000) t(i)"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(
+            "ATTACH '{folder}/plan.duckdb' AS plan; USE plan",
+            "plan.duckdb cannot be written: File too large",
+            id="no room for a file beside the state",
+        ),
+        pytest.param(
+            "SET memory_limit = '20MB'; SET temp_directory = ''",
+            "the memory is not enough",
+            id="no memory",
+        ),
+    ],
+)
+def test_the_history_says_what_people_are_told(
+    prepared: World, tmp_path: Path, settings: str, expected: str
+) -> None:
+    made = moved(prepared, tmp_path)
+
+    async def run() -> None:
+        async with made.session(begins=True):
+            with files_up_to(2_000_000), duckdb.connect() as connection:
+                connection.execute(settings.format(folder=tmp_path))
+                connection.execute(FULL)
+                connection.execute("CHECKPOINT")
+
+    with pytest.raises(StateUnusableError, match=expected):
+        asyncio.run(run())
+    with readable(made.project.state) as state:
+        told = state.execute("SELECT message FROM state.main.run ORDER BY id DESC").fetchone()
+    assert told is not None
+    assert expected in told[0]
 
 
 def test_a_disk_that_may_not_be_written_is_told(prepared: World, disk: Path) -> None:

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from runner import dialect, shipped
+from runner.dialect import SETTINGS
 from runner.transform import TRANSFORMS, chained, faults, inverse, lossy
 from runner.wire import Type
 from tests.transform.running import Told, changed, steps
@@ -46,6 +47,9 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (T, "abc123def456", {"regex_match": r"[a-z]+(?P<digit>\d+)[a-z]+(?P<digit2>\d+)"}, "123456"),
         (T, "abc", {"regex_match": "b."}, "bc"),
         (T, "abc", {"regex_match": "x"}, None),
+        (T, "12 été", {"regex_match": r"(\p{L}+)\z"}, "été"),
+        (T, "12 été", {"regex_match": r"[[:digit:]]{1,1000}"}, "12"),
+        (T, "12 été", {"regex_replace": {"find": r"[^\pL\d]", "with": "-"}}, "12-été"),
         (T, "PCS", {"prepend": "NAV "}, "NAV PCS"),
         (T, "NAV PCS", {"remove_prefix": "NAV "}, "PCS"),
         (T, "PCS", {"remove_prefix": "NAV "}, "PCS"),
@@ -57,6 +61,17 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (T, "42", {"pad": {"length": 5}}, "00042"),
         (T, "123456", {"pad": {"length": 5}}, "123456"),
         (T, "1.234,50", {"parse_number": {"culture": "da-DK"}}, "1234.50"),
+        (T, "1.234", {"parse_number": {"culture": "da-DK"}}, "1234"),
+        (T, "1.5", {"parse_number": {"culture": "da-DK"}}, None),
+        (T, "12.34,5", {"parse_number": {"culture": "da-DK"}}, None),
+        (T, "1,234.5", {"parse_number": {"culture": "da-DK"}}, None),
+        (T, " -1234,5 ", {"parse_number": {"culture": "da-DK"}}, " -1234.5 "),
+        (T, ",5", {"parse_number": {"culture": "da-DK"}}, ".5"),
+        (T, "many", {"parse_number": {"culture": "da-DK"}}, "many"),
+        (T, "  ", {"parse_number": {"culture": "da-DK"}}, "  "),
+        (T, "12,34,567.8", {"parse_number": {"culture": "hi-IN"}}, "1234567.8"),
+        (T, "1,5", {"parse_number": {"culture": "en-US"}}, None),
+        (T, "1\u202f234\xa0567,5\xa0", {"parse_number": {"culture": "fr-FR"}}, "1234567.5"),
         (T, "1 234,50", {"parse_number": {"culture": "fr-FR"}}, "1234.50"),
         (N, Decimal("1234.5"), {"write_number": {"culture": "de-DE"}}, "1234,5"),
         (N, Decimal("12.3456789"), {"round": {"to": 0.00001}}, Decimal("12.34568")),
@@ -81,10 +96,22 @@ T, N, D, M, C = Type.TEXT, Type.DECIMAL, Type.DATE, Type.INSTANT, Type.INTEGER
         (T, "31-12-15", {"parse_date": {"culture": "nl-NL"}}, "2015-12-31"),
         (T, "20151213030405", {"parse_instant": {"format": "yyyyMMddHHmmss"}}, "2015-12-13T03:04:05Z"),
         (T, "12/13/2015 3:04:05 PM", {"parse_instant": {"culture": "en-US"}}, "2015-12-13T15:04:05Z"),
+        (T, "24.12.18", {"parse_date": {"format": "dd.MM.yyyy"}}, "24.12.18"),
+        (T, "24.12.01", {"parse_date": {"format": "dd.MM.yyyy"}}, "24.12.01"),
+        (T, "24.12.0001", {"parse_date": {"format": "dd.MM.yyyy"}}, "0001-12-24"),
+        (T, " 24.2.2018 ", {"parse_date": {"format": "dd.MM.yyyy"}}, "2018-02-24"),
+        (T, "2018124", {"parse_date": {"format": "yyyyMMdd"}}, "2018124"),
+        (T, "20151213 0304pm", {"parse_instant": {"format": "yyyyMMdd hhmmtt"}}, "2015-12-13T15:04:00Z"),
+        (T, "20151213030405+0200", {"parse_instant": {"format": "yyyyMMddHHmmsszzz"}}, "2015-12-13T01:04:05Z"),
+        (T, "13.12.2015 03:04:05.120", {"parse_instant": {"format": "dd.MM.yyyy HH:mm:ss.fff"}}, "2015-12-13T03:04:05.12Z"),
         (D, date(2018, 7, 1), {"write_date": {"format": "d.M.yyyy"}}, "1.7.2018"),
         (M, datetime(2018, 7, 1, 8, 5), {"write_instant": {"format": "yyyyMMdd HH:mm"}}, "20180701 08:05"),
         (D, date(2018, 7, 1), {"date_part": "month"}, 7),
         (C, 1577836800, "from_unix_time", datetime(2020, 1, 1)),
+        (C, 253402300799, "from_unix_time", datetime(9999, 12, 31, 23, 59, 59)),
+        (C, 253402300800, "from_unix_time", None),
+        (C, -(10**12), "from_unix_time", None),
+        (C, 2**63 - 1, "from_unix_time", None),
         (M, datetime(2020, 1, 1), "to_unix_time", 1577836800),
         (T, "Euro", "iso_currency", "EUR"),
         (T, "978", "iso_currency", "EUR"),
@@ -140,6 +167,33 @@ def test_a_number_that_grows_too_large_on_the_way_is_told(
     assert found == [(words is not None, words)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "to", "zone"),
+    [
+        (M, datetime(9999, 12, 31, 23), D, "Asia/Tokyo"),
+        (M, datetime(1, 1, 1, 3), D, "America/New_York"),
+        (D, date(1, 1, 1), M, "Asia/Tokyo"),
+        (T, "9999-12-31T23:00:00-05:00", M, "UTC"),
+        (T, "0001-01-01T01:00:00+02:00", M, "UTC"),
+        (T, "0000-01-01", D, "UTC"),
+    ],
+)
+def test_there_are_no_years_before_1_and_after_9999(
+    kind: Type, value: Any, to: Type, zone: str
+) -> None:
+    chain = chained("v", kind, (), zone).then(to, zone)
+    ((condition, words),) = chain.failures
+    with duckdb.connect() as connection:
+        connection.execute(SETTINGS)
+        found = connection.execute(
+            f"SELECT {chain.sql}, {condition} "
+            f"FROM (SELECT CAST(? AS {dialect.column_type(kind)}) AS v)",
+            [value],
+        ).fetchall()
+    assert found == [(None, True)]
+    assert words.endswith(f"' is no {to}'")
+
+
 def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
     chain = chained("v", C, ()).then(N, "UTC")
     assert changed(9 * 10**18, C, (), to=N) is None
@@ -153,6 +207,13 @@ def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
     [
         ({"regex_match": "("}, "regex_match: '(' is no regular expression: missing ), unterminated subpattern at position 0"),
         ({"regex_replace": {"find": "(?<=a)b", "with": ""}}, "regex_replace: '(?<=a)b' looks around or back, which is not known here (RE2)"),
+        ({"regex_match": r"caf\u00e9"}, r"regex_match: '\u' of 'caf\u00e9' is not known here (RE2)"),
+        ({"regex_match": r"end\Z"}, r"regex_match: '\Z' of 'end\Z' is not known here (RE2)"),
+        ({"regex_match": "(?x) a b"}, "regex_match: '(?x)' of '(?x) a b' is not known here (RE2)"),
+        ({"regex_match": "a(?#or b)"}, "regex_match: '(?#' of 'a(?#or b)' is not known here (RE2)"),
+        ({"regex_match": "a{1,1001}"}, "regex_match: '{1,1001}' of 'a{1,1001}' is not known here (RE2)"),
+        ({"regex_match": "[[:letter:]]"}, "regex_match: '[:letter:]' of '[[:letter:]]' is not known here (RE2)"),
+        ({"regex_match": r"[\b]"}, r"regex_match: '[\b' of '[\b]' is not known here (RE2)"),
         ({"parse_date": {"format": "yyyyQQ"}}, "parse_date: 'QQ' of the format 'yyyyQQ' is not known"),
         ({"parse_date": {"format": "yyyy", "culture": "da-DK"}}, "parse_date: it needs a `format`, or a `culture` to read it as"),
         ({"parse_number": {"culture": "xx-YY"}}, "parse_number: there is no culture 'xx-YY', write it like da-DK"),
@@ -162,6 +223,15 @@ def test_a_whole_number_may_be_too_large_for_a_decimal() -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_the_arguments(told: Told, words: str) -> None:
     assert [said for _, said in faults(steps(told))] == [words]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\p{L}+", r"\pL\z", r"[\p{Lu}\d]+", "[[:alpha:]]", "(?i:a)", "(?P<aux>a)", "a{1000}", "a{999,}", r"\\u"],
+)  # fmt: skip
+def test_what_re2_knows_is_taken(pattern: str) -> None:
+    assert list(faults(steps({"regex_match": pattern}))) == []
+    changed("any", T, steps({"regex_match": pattern}))
 
 
 def test_a_transform_is_not_fed_what_it_cannot_take() -> None:

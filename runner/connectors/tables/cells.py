@@ -142,11 +142,7 @@ class Column:
     @property
     def equals(self) -> str:
         """SQL that says whether the value is the one given as ``?`` (its ``wanted`` form)."""
-        if self.storage == "UUID":  # as it is kept, so that the table's index finds it
-            return f"{quoted(self.name)} = TRY_CAST(? AS UUID)"
-        if self.type is Type.INSTANT:
-            return f"{self.value} = CAST(? AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-        return f"{self.value} = CAST(? AS {_SQL.get(self.type, 'VARCHAR')})"
+        return self.is_that_of("?")
 
     @property
     def since(self) -> str:
@@ -162,9 +158,21 @@ class Column:
     @property
     def placed(self) -> str:
         """SQL of what is kept, made of the ``given`` form of a value (``?``)."""
+        return self.placed_from("?")
+
+    def is_that_of(self, sql: str) -> str:
+        """SQL that says whether the value is the one whose ``wanted`` form that SQL has."""
+        if self.storage == "UUID":  # as it is kept, so that the table's index finds it
+            return f"{quoted(self.name)} = TRY_CAST({sql} AS UUID)"
+        if self.type is Type.INSTANT:
+            return f"{self.value} = CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        return f"{self.value} = CAST({sql} AS {_SQL.get(self.type, 'VARCHAR')})"
+
+    def placed_from(self, sql: str) -> str:
+        """SQL of what is kept, made of the ``given`` form of a value that SQL has."""
         if self.storage == "VARCHAR":
-            return "?"
-        return f"CAST(CAST(? AS {_SQL.get(self.type, 'VARCHAR')}) AS {self.storage})"
+            return sql
+        return f"CAST(CAST({sql} AS {_SQL.get(self.type, 'VARCHAR')}) AS {self.storage})"
 
     def wanted(self, value: Value) -> str:
         """Give the form of a value that ``equals`` asks for."""
@@ -268,6 +276,11 @@ class Table:
             named = (f"{literal(f'{name}=')} || {quoted(name)}" for name in sorted(self.every))
             content = f"concat_ws(chr(0), {', '.join(named)})"
         return f"CAST(hash({content}) AS VARCHAR)"
+
+    @property
+    def hides_rows(self) -> bool:
+        """Whether a column has the name by which DuckDB itself knows where a row is."""
+        return "rowid" in map(str.lower, self.every)
 
     @property
     def type(self) -> EntityType:

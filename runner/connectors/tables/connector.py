@@ -13,8 +13,8 @@ import duckdb
 
 from runner.connectors.tables import writer as table_writer
 from runner.connectors.tables.cells import TEXTUAL, literal, text_of
+from runner.connectors.tables.pages import of_page, page_of
 from runner.connectors.tables.storage import first_line
-from runner.connectors.tables.writer import of_page, page_of
 from runner.errors import SystemUnavailableError
 from runner.wire import Capabilities, Greeting, Unknown
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from runner.connectors.tables import many
 from runner.connectors.tables.cells import quoted, text_of
+from runner.connectors.tables.pages import of_page, page_of
 from runner.connectors.tables.storage import first_line
-from runner.wire import Drifted, Page, Rejected, Type, Unknown, WriteKind, Written
+from runner.wire import Drifted, Rejected, Type, Unknown, WriteKind, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from typing import Any
 
-    from runner.connectors.tables.cells import Table
     from runner.connectors.tables.storage import Opened
     from runner.wire import Outcome, Value, Write
 
@@ -33,7 +33,7 @@ def carried_out(opened: Opened, batch: Sequence[Write], now: datetime) -> list[O
     """
     try:
         with _transaction(opened.connection):
-            return [_one(opened, write, now) for write in batch]
+            return _all(opened, batch, now)
     except (*_OF_A_RECORD, duckdb.TransactionException) as error:
         if len(batch) == 1:
             return [_refused(batch[0], error)]
@@ -43,23 +43,19 @@ def carried_out(opened: Opened, batch: Sequence[Write], now: datetime) -> list[O
         return [Unknown(message=first_line(error))] * len(batch)
 
 
-def of_page(table: Table, fields: Sequence[str]) -> str:
-    """SQL of what a page holds: key, ETag, then the fields.
-
-    Without names of their own: DuckDB would take these for the columns, in conditions as well.
-    """
-    return ", ".join([table.key.key, table.etag, *(table.columns[name].wire for name in fields)])
-
-
-def page_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> Page:
-    """Turn what ``of_page`` selected into a page."""
-    keys, etags, *columns = (list(column) for column in zip(*rows, strict=True))
-    return Page(keys=keys, etags=etags, columns=dict(zip(fields, columns, strict=True)))
+def _all(opened: Opened, batch: Sequence[Write], now: datetime) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for run in many.runs(opened.table, batch):
+        if many.possible(opened.table, run):
+            outcomes += many.carried_out(opened, run, now)
+        else:
+            outcomes += [_one(opened, write, now) for write in run]
+    return outcomes
 
 
 def _one(opened: Opened, write: Write, now: datetime) -> Outcome:
     connection, table = opened.connection, opened.table
-    if "rowid" in map(str.lower, table.every):
+    if table.hides_rows:
         words = f"{table.name} has a column 'rowid', which hides DuckDB's own: no row is certain"
         return Rejected(code="", message=words)
     unknown = next((name for name in write.values if name not in table.columns), "")
@@ -72,13 +68,9 @@ def _one(opened: Opened, write: Write, now: datetime) -> Outcome:
         return _created(opened, write, values)
     key = write.key or ""
     found = _found(opened, key)
-    if not found:
-        return Rejected(code="", message=f"{table.name} has no row '{key}'", missing=True)
-    if len(found) > 1:
-        return Rejected(code="", message=f"{len(found)} rows of {table.name} have the key '{key}'")
-    [(row, etag)] = found
-    if write.etag is not None and write.etag != etag:
-        return Drifted(message=f"'{key}' of {table.name} changed meanwhile")
+    if refused := many.refusal(table, write, [etag for _, etag in found]):
+        return refused
+    [(row, _)] = found
     if write.kind is WriteKind.DELETE:
         connection.execute(f"DELETE FROM {table.source} WHERE rowid = ?", [row]).fetchall()
         return Written(key=key)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "canonical", "literal"]
 
 _ZERO_GUID = "00000000-0000-0000-0000-000000000000"
-_NEVER = "TIMESTAMP '0001-01-01 00:00:00'"
+_FIRST = {
+    Type.DATE: "0001-01-01.*",
+    Type.INSTANT: "0001-01-01([T ]00:00(:00([.]0+)?)?)?(Z|[+-].*)?",
+}
 
 
 def canonical(sql: str, kind: Type) -> str:
@@ -37,13 +40,9 @@ def canonical(sql: str, kind: Type) -> str:
         case Type.GUID | Type.REFERENCE:
             return f"nullif(nullif(lower(trim({sql}, '{{}} ')), '{_ZERO_GUID}'), '')"
         case Type.DATE:
-            day = _within(f"CAST(left({sql}, 10) AS DATE)", sql, kind)
-            return f"nullif({day}, DATE '0001-01-01')"
+            return _moment(f"CAST(left({sql}, 10) AS DATE)", sql, kind)
         case Type.INSTANT:
-            utc = _within(f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", sql, kind)
-            # With whatever offset: some servers add that of their own zone to what is blank.
-            blank = f"starts_with({sql}, '0001-01-01T00:00:00')"
-            return f"CASE WHEN NOT {blank} THEN nullif({utc}, {_NEVER}) END"
+            return _moment(f"CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'", sql, kind)
         case Type.DECIMAL:
             return dialect.cast(sql, kind)
         case Type.INTEGER | Type.BOOLEAN:
@@ -78,10 +77,15 @@ def moment(text: str) -> datetime:
     return read if read.tzinfo is None else read.astimezone(UTC).replace(tzinfo=None)
 
 
-def _within(moment: str, told: str, kind: Type) -> str:
-    """SQL of a moment that a calendar has; one before or after it is as bad as no moment."""
+def _moment(moment: str, told: str, kind: Type) -> str:
+    """SQL of a moment that a calendar has; one before or after it is as bad as no moment.
+
+    Most are told at a glance by their text, and converted once. Blank is the first moment of all,
+    with whatever offset: some servers add that of their own zone to it.
+    """
+    usual = f"{told} LIKE '____-%' AND {told} > '0002' AND {told} < '9999-12-31'"
+    era = f"ends_with({told}, ')')"  # '0044-03-15 (BC)'
     never = dialect.cast(f"{told} || ' is out of range'", kind)
-    return (
-        f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 OR {told} IS NULL THEN {moment} "
-        f"ELSE {never} END"
-    )
+    return f"""CASE WHEN {usual} AND NOT {era} THEN {moment}
+        WHEN {told} IS NULL OR regexp_full_match({told}, '{_FIRST[kind]}') THEN NULL
+        WHEN NOT {era} AND year({moment}) BETWEEN 1 AND 9999 THEN {moment} ELSE {never} END"""

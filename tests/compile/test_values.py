@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ ZERO = "00000000-0000-0000-0000-000000000000"
         (Type.TEXT, ["", None], None),
         (Type.CODE, ["", "  ", None], None),
         (Type.OPTION, ["", " ", "_x0020_", None], None),
-        (Type.DATE, ["0001-01-01", "0001-01-01T00:00:00Z", None], None),
+        (Type.DATE, ["0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T12:00:00Z", None], None),
         (Type.INSTANT, ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", None], None),
         (Type.INSTANT, ["0001-01-01T00:00:00.0000000Z", "0001-01-01 00:00:00"], None),
         (Type.GUID, ["", ZERO, None], None),
@@ -51,6 +52,9 @@ ZERO = "00000000-0000-0000-0000-000000000000"
             ["2026-08-01T10:00:00Z", "2026-08-01T12:00:00+02:00", "2026-08-01T10:00:00"],
             datetime(2026, 8, 1, 10),  # noqa: DTZ001 - canonical instants are UTC without saying so
         ),
+        (Type.INSTANT, ["0001-01-01T00:00:05Z"], datetime(1, 1, 1, 0, 0, 5)),  # noqa: DTZ001
+        (Type.INSTANT, ["9999-12-31T23:59:59Z"], datetime(9999, 12, 31, 23, 59, 59)),  # noqa: DTZ001
+        (Type.DATE, ["9999-12-31", "9999-12-31T00:00:00Z"], date(9999, 12, 31)),
         # Trap 50: digits are kept, and zeros at the end are none.
         (Type.DECIMAL, ["10", "10.0", "10.00000"], Decimal(10)),
         (Type.DECIMAL, ["12345678901234.5678"], Decimal("12345678901234.5678")),
@@ -69,10 +73,12 @@ def test_many_forms_are_one_value(
 
 
 @pytest.mark.parametrize("kind", [Type.DATE, Type.INSTANT])
-@pytest.mark.parametrize("told", ["infinity", "12345-01-11", "12345-01-11T00:00:00Z", "0000-01-01"])
+@pytest.mark.parametrize(
+    "told", ["infinity", "12345-01-11", "12345-01-11T00:00:00Z", "0000-01-01", "2024-01-05 (BC)"]
+)
 def test_what_no_calendar_has_is_no_moment(kind: Type, told: str) -> None:
     sql = f"SELECT {canonical('told', kind)} FROM (SELECT ? AS told)"
     with duckdb.connect() as connection:
         connection.execute(SETTINGS)
-        with pytest.raises(duckdb.ConversionException, match=told):
+        with pytest.raises(duckdb.ConversionException, match=re.escape(told)):
             connection.execute(sql, [told])

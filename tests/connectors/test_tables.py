@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -503,6 +504,38 @@ def test_parquet_keeps_its_types_and_what_cannot_be_synchronized(tmp_path: Path)
     ]
 
 
+def test_parquet_cells_that_nobody_touched_do_not_go_through_duckdb(tmp_path: Path) -> None:
+    guids = pa.array([b"1" * 16, None], pa.binary(16))
+    moments = pa.array([1704067200123456789, None], pa.timestamp("ns", "Europe/Berlin"))
+    before = pa.table(
+        {
+            "id": ["1", "2"],
+            "name": pa.array(["a", "b"], pa.large_string()),
+            "took": pa.array([1, None], pa.duration("us")),
+            "at": moments,
+            "uuid": pa.ExtensionArray.from_storage(pa.uuid(), guids),
+            "many": [[{"a": 1}], None],
+            "": ["x", "y"],
+        }
+    )
+    path = tmp_path / "orders.parquet"
+    pyarrow.parquet.write_table(before, path)
+    before = pyarrow.parquet.read_table(path)  # what is in a list is called otherwise there
+    depot = tables(tmp_path)
+    sent(depot, update("1", name="A"), create("3", name="c"))
+    after = pyarrow.parquet.read_table(path)
+    assert after.schema.equals(before.schema, check_metadata=True)
+    assert after["name"].to_pylist() == ["A", "b", "c"]
+    for name in ("took", "at", "uuid", "many", ""):
+        assert after[name].slice(0, 2).equals(before[name]), name
+        assert after[name].null_count >= 1, name
+    sent(depot, update("2", name=None))
+    assert pyarrow.parquet.read_table(path)["name"].to_pylist() == ["A", None, "c"]
+    with pytest.raises(SystemUnavailableError, match="'uuid' is of a type that cannot be written"):
+        sent(depot, update("2", uuid=str(uuid.uuid4())))
+    assert pyarrow.parquet.read_table(path)["name"].to_pylist() == ["A", None, "c"]
+
+
 def test_a_file_that_somebody_else_wrote_meanwhile_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -663,10 +696,11 @@ def test_types_of_what_is_not_there(
 def test_a_value_that_is_not_as_declared_is_no_blank(
     tmp_path: Path, kind: Type, content: str
 ) -> None:
-    (tmp_path / "orders.csv").write_text(f'id,amount\n1,"{content}"\n')
+    (tmp_path / "orders.csv").write_text(f'id,note,amount\n1,x,\n2,y,"{content}"\n3,,"?"\n')
     depot = tables(tmp_path, Rules(types={"orders": {"amount": kind}}))
-    with pytest.raises(SystemUnavailableError, match="orders holds a value that cannot be read"):
-        found(depot, "orders", "amount")
+    words = r"orders holds a value that cannot be read: .*\(amount of '2'\)$"
+    with pytest.raises(SystemUnavailableError, match=words):
+        found(depot, "orders", "note", "amount")
 
 
 def test_a_column_that_is_to_tell_when_and_cannot(tmp_path: Path) -> None:

@@ -89,9 +89,9 @@ class Column:
             case Type.GUID | Type.REFERENCE:
                 return f"lower(trim({self._text}, '{{}} '))"
             case Type.INSTANT:
-                return self._told(f"CAST({self._bare} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'")
+                return self._dated(f"CAST({self._bare} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'")
             case Type.DATE:
-                return self._told(f"CAST({self._bare} AS DATE)")
+                return self._dated(f"CAST({self._bare} AS DATE)")
             case Type.DECIMAL if self.storage in ("DOUBLE", "FLOAT"):
                 # As it is read and written: DuckDB would make 1234567.8899999998 of 1234567.89.
                 return f"CAST(CAST({self._bare} AS VARCHAR) AS {_SQL[self.type]})"
@@ -128,6 +128,16 @@ class Column:
             if self.type in TEXTUAL
             else f"{self.value} IS NULL"
         )
+
+    @property
+    def told(self) -> str:
+        """SQL of the value as a text for people, whether it is one of its type or not."""
+        return self._text
+
+    @property
+    def unreadable(self) -> str:
+        """SQL that says whether there is a value that is none of its type."""
+        return f"(TRY({self.value}) IS NULL AND {self._bare} IS NOT NULL)"
 
     @property
     def equals(self) -> str:
@@ -210,21 +220,21 @@ class Column:
         """SQL of a text as an integer: DuckDB would round 12.5 to 13 and say nothing."""
         wrong = literal(f" in {self.name} is no whole number")
         return f"""CASE WHEN coalesce(regexp_full_match({self._bare}, '[+-]?[0-9]+'), TRUE)
-            THEN CAST({self._bare} AS BIGINT) ELSE error({self._bare} || {wrong}) END"""
+            THEN CAST({self._bare} AS BIGINT) ELSE CAST({self._bare} || {wrong} AS BIGINT) END"""
 
     @property
     def _unbroken(self) -> str:
         """SQL of a number as an integer, which DuckDB would round in the same way."""
         wrong = literal(f" in {self.name} is no whole number")
         return f"""CASE WHEN {self._cell} <> trunc({self._cell})
-            THEN error(CAST({self._cell} AS VARCHAR) || {wrong})
+            THEN CAST({self._text} || {wrong} AS BIGINT)
             ELSE CAST({self._cell} AS BIGINT) END"""
 
-    def _told(self, moment: str) -> str:
+    def _dated(self, moment: str) -> str:
         """SQL of a moment that a calendar has: DuckDB's go on before it and after it, for ever."""
         wrong = literal(f" in {self.name} is out of range")
         return f"""(CASE WHEN year({moment}) BETWEEN 1 AND 9999 OR {self._bare} IS NULL
-            THEN {moment} ELSE error({self._text} || {wrong}) END)"""
+            THEN {moment} ELSE CAST({self._text} || {wrong} AS {_SQL[self.type]}) END)"""
 
     @property
     def _text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby, pairwise
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from runner.connectors.tables.cells import Table
-    from runner.connectors.tables.storage import Storage
+    from runner.connectors.tables.storage import Opened, Storage
     from runner.wire import EntityType, Outcome, Page, WireQuery, Write
 
 PAGE_SIZE = 5_000
@@ -110,8 +110,9 @@ class Tables:
                     last = page.keys[-1]
                     yield page
             except duckdb.Error as error:
+                where = await asyncio.to_thread(_unreadable, opened, query.fields)
                 raise self._unavailable(
-                    f"{query.entity} holds a value that cannot be read: {first_line(error)}"
+                    f"{query.entity} holds a value that cannot be read: {first_line(error)}{where}"
                 ) from error
 
     async def write(self, batch: Sequence[Write]) -> Sequence[Outcome]:
@@ -171,6 +172,17 @@ class Tables:
 def _asked(query: WireQuery, table: Table, conditions: Sequence[str]) -> str:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {of_page(table, query.fields)} FROM {table.source}{where} ORDER BY 1"
+
+
+def _unreadable(opened: Opened, fields: Sequence[str]) -> str:
+    """Say in which row and column there is a value that is none of its type, if it can be found."""
+    table = opened.table
+    for column in (table.key, *(table.columns[name] for name in fields)):
+        sql = f"SELECT {table.key.told} FROM {table.source} WHERE {column.unreadable} LIMIT 1"
+        with suppress(duckdb.Error):
+            for (key,) in opened.connection.execute(sql).fetchall():
+                return f" ({column.name} of '{key}')"
+    return ""
 
 
 def _put_in(condition: str, value: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -255,15 +256,47 @@ class Parquet:
 
     columns: tuple[Column, ...]
     every: tuple[str, ...]
-    shape: Any
+    rows: Any
     compression: str
     mixed: frozenset[str] = frozenset()
 
     def written(self, connection: duckdb.DuckDBPyConnection) -> bytes:
-        """Return the file as it is to be: with its types, metadata and compression."""
-        found: Any = connection.sql(f"SELECT * FROM {SHEET} ORDER BY rowid").to_arrow_table()
+        """Return the file as it is to be: with its types, metadata and compression.
+
+        A cell that is what it was is taken from the file: not all that Parquet has goes through
+        DuckDB and back (nanoseconds of a moment with zone, durations).
+
+        Raises:
+            UnreadableError: what was written has no form in its column.
+
+        """
+        connection.register("incoming", self.rows)
+        connection.execute(f"CREATE TABLE {_BEFORE} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+        equal = ", ".join(f"s.{n} IS NOT DISTINCT FROM b.{n}" for n in map(quoted, self.every))
+        found: Any = connection.sql(
+            f"""SELECT b.rowid, {equal}, s.*
+            FROM {SHEET} s LEFT JOIN {_BEFORE} b ON s.rowid = b.rowid ORDER BY s.rowid"""
+        ).to_arrow_table()
+        place, count = found.column(0), len(self.every)
+        columns = []
+        for n, field in enumerate(self.rows.schema):
+            # A new row was nothing, and may hold nothing here.
+            was, new = self.rows.column(n).take(place), found.column(1 + count + n)
+            same = pc.if_else(place.is_valid(), found.column(1 + n), new.is_null())
+            try:
+                columns.append(
+                    was
+                    if pc.all(same, min_count=0).as_py()
+                    else pc.if_else(same, was, new.cast(field.type))
+                )
+            except pa.ArrowException as error:
+                raise UnreadableError(
+                    f"'{field.name}' is of a type that cannot be written: {field.type}"
+                ) from error
         buffer = io.BytesIO()
-        pyarrow.parquet.write_table(found.cast(self.shape), buffer, compression=self.compression)
+        whole = pa.Table.from_arrays(columns, schema=self.rows.schema)
+        pyarrow.parquet.write_table(whole, buffer, compression=self.compression)
         return buffer.getvalue()
 
 
@@ -286,9 +319,7 @@ def read_parquet(
     columns, every = catalogue.columns(connection, "main", SHEET)
     groups = file.metadata.num_row_groups and file.metadata.num_columns
     compression = file.metadata.row_group(0).column(0).compression if groups else "SNAPPY"
-    return Parquet(
-        columns=tuple(columns), every=tuple(every), shape=rows.schema, compression=compression
-    )
+    return Parquet(columns=tuple(columns), every=tuple(every), rows=rows, compression=compression)
 
 
 READERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, bytes, Mapping[str, Type]], Sheet]] = {

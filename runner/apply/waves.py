@@ -65,5 +65,5 @@ async def carry_out(
                 with writer.timed(tell):
                     await writer.carry_out(Kind.DELETE, tell)
     except (SystemUnavailableError, StoppedError) as error:
-        progress.stopped = str(error)
+        progress.stopped = f"{error} — {error.hint}" if error.hint else str(error)
     return progress

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from runner.errors import ExitCode, StateHeldError, SystemUnavailableError
+from runner.events import RunEnded
 from runner.model import DeleteConflict, Drift, UpdateConflict
 from runner.plan import Kind
 from runner.state import couplings, errors, held, history, readable
@@ -450,11 +451,13 @@ def test_a_system_that_goes_away_stops_the_run_and_what_the_other_did_is_kept(
     small.desk.put("accounts", "g3", name="Gamma")
 
     def away(_: object) -> None:
-        raise SystemUnavailableError("shop", "it did not answer")
+        raise SystemUnavailableError("shop", "it did not let us in", hint="look at `auth:`")
 
     small.shop.fails = away
     told = small.apply()
     assert told.exit_code is ExitCode.RECORDS_FAILED
+    *_, ended = (event for event in small.heard if isinstance(event, RunEnded))
+    assert ended.message == "shop: it did not let us in — look at `auth:`"
     assert told.counters["customers"]["inserted"] == 1
     assert account(small, "Beta")
     small.shop.fails = lambda _: None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -650,6 +652,16 @@ def test_a_file_that_is_damaged_is_told(
     error = refused(tables(tmp_path))
     assert str(error).startswith(f"depot: {name}: ")
     assert re.search(words, str(error)), error
+
+
+def test_a_file_of_another_database_is_told_and_nothing_is_fetched_for_it(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.duckdb")) as connection:
+        connection.execute("CREATE TABLE orders (id)")
+        connection.commit()
+    with pytest.raises(SystemUnavailableError) as caught:
+        found(tables(tmp_path / "shop.duckdb"), "orders")
+    assert "it is an SQLite file" in caught.value.hint
+    assert "http" not in str(caught.value)
 
 
 def test_a_table_of_no_rows_takes_the_first(tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from runner.connectors.tables.cells import Rules, Table
     from runner.wire import Outcome
 
+_ALONE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+"""Nothing is fetched from anywhere because of what a file begins with."""
 _HINTS = {
+    "sqlite_scanner": "it is an SQLite file; `connector: duckdb` takes DuckDB's",
     "Conflicting lock": "another program has it open; DuckDB lets one process in that writes",
     "not a valid DuckDB": "it is no DuckDB file, or damaged: restore a backup",
     "Corrupt": "it is damaged: restore a backup",
@@ -118,7 +124,7 @@ class Database:
         if not self._path.is_file():
             hint = "look at `url:`; `seed:` names an SQL script that makes one"
             raise SystemUnavailableError(self._name, f"there is no file {self._path}", hint=hint)
-        connection = duckdb.connect(self._path, read_only=not writing)
+        connection = duckdb.connect(self._path, read_only=not writing, config=_ALONE)
         connection.execute(SETTINGS)
         return connection
 

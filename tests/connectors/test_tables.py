@@ -664,6 +664,28 @@ def test_a_file_of_another_database_is_told_and_nothing_is_fetched_for_it(tmp_pa
     assert "http" not in str(caught.value)
 
 
+def test_a_file_that_is_about_to_be_closed_is_waited_for(tmp_path: Path) -> None:
+    path = database(tmp_path / "shop.duckdb", "CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    held = duckdb.connect(path)
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            held.close()
+
+    assert Database("shop", path, Rules(), sleep=sleep).names() == ["orders"]
+    assert len(waited) == 2
+
+
+def test_a_file_that_stays_open_is_told(tmp_path: Path) -> None:
+    path = database(tmp_path / "shop.duckdb", "CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    waited: list[float] = []
+    with duckdb.connect(path), pytest.raises(SystemUnavailableError, match="cannot be used"):
+        Database("shop", path, Rules(), sleep=waited.append).names()
+    assert sum(waited) < 2
+
+
 def test_a_table_of_no_rows_takes_the_first(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("id;name")
     depot = tables(tmp_path)

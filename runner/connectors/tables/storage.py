@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +28,10 @@ _ALONE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 """Nothing is fetched from anywhere because of what a file begins with."""
+_STILL_OPEN = "different configuration than existing connections"
+_PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Seconds between attempts: a thread of DuckDB's may hold what we closed for a moment longer, and
+nothing is opened for reading and for writing at the same time."""
 _HINTS = {
     "sqlite_scanner": "it is an SQLite file; `connector: duckdb` takes DuckDB's",
     "Conflicting lock": "another program has it open; DuckDB lets one process in that writes",
@@ -85,8 +90,17 @@ class Database:
     ``seed`` is an SQL script that makes the file where there is none.
     """
 
-    def __init__(self, name: str, path: Path, rules: Rules, seed: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        rules: Rules,
+        seed: Path | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._name, self._path, self._rules, self._seed = name, path, rules, seed
+        self._sleep = sleep
 
     @property
     def where(self) -> str:
@@ -124,9 +138,18 @@ class Database:
         if not self._path.is_file():
             hint = "look at `url:`; `seed:` names an SQL script that makes one"
             raise SystemUnavailableError(self._name, f"there is no file {self._path}", hint=hint)
-        connection = duckdb.connect(self._path, read_only=not writing, config=_ALONE)
-        connection.execute(SETTINGS)
-        return connection
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                connection = duckdb.connect(self._path, read_only=not writing, config=_ALONE)
+            except duckdb.ConnectionException as error:
+                pause = next(pauses, None)
+                if pause is None or _STILL_OPEN not in str(error):
+                    raise
+                self._sleep(pause)
+            else:
+                connection.execute(SETTINGS)
+                return connection
 
     def _made(self, seed: Path) -> None:
         """Run the script into a file beside the one that is wanted, which is there whole or not."""

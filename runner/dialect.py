@@ -78,3 +78,8 @@ def raw_type(kind: Type) -> str:
 def cast(sql: str, kind: Type) -> str:
     """Convert an expression to the column type of a canonical type."""
     return f"CAST({sql} AS {column_type(kind)})"
+
+
+def try_cast(sql: str, kind: Type) -> str:
+    """Convert as ``cast`` does; NULL where an expression has no form in that type."""
+    return f"try_cast({sql} AS {column_type(kind)})"

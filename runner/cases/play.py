@@ -48,9 +48,9 @@ class Outcome:
 
 
 async def play(
-    project: Project, test: Test, cases: Sequence[Case], likenesses: Mapping[str, Likeness]
+    project: Project, test: Test, likenesses: Mapping[str, Likeness]
 ) -> AsyncIterator[Result]:
-    """Play cases of one file, one after the other; each starts anew.
+    """Play the cases of one file, one after the other; each starts anew.
 
     Raises:
         ConfigError: the mapping cannot be compiled.
@@ -65,7 +65,7 @@ async def play(
     project = replace(project, mappings=rules)
     mappings = await run.compiled(project, _systems(test, likenesses))
     with TemporaryDirectory(prefix="sync-run-") as folder:
-        for n, case in enumerate(cases):
+        for n, case in enumerate(test.cases):
             begun = perf_counter()
             state = Path(folder) / f"{n}.duckdb"
             systems = _systems(test, likenesses)

@@ -8,7 +8,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,19 +18,13 @@ from runner.errors import RunnerError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.cases.model import Case, Likeness, Result, Test
+    from runner.cases.model import Likeness, Result, Test
     from runner.model import Project
 
 _FEW = 12
 """Cases that are played sooner than a second process has begun."""
 _SHARE = 6
 """Cases that a process takes at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Share:
-    test: Test
-    cases: tuple[Case, ...]
 
 
 def cores() -> int:
@@ -51,7 +45,7 @@ def play_all(
 
     """
     shares = [
-        _Share(test=test, cases=test.cases[n : n + _SHARE])
+        replace(test, cases=test.cases[n : n + _SHARE])
         for test in tests
         for n in range(0, len(test.cases), _SHARE)
     ]
@@ -72,35 +66,25 @@ def play_all(
         result
         for share, results in zip(shares, found, strict=True)
         # What a process could not do is done here, where its error is told as any other.
-        for result in (played(share) if results is None else _of(share, results))
+        for result in (played(share) if results is None else results)
     ]
 
 
-def _played(
-    project: Project, likenesses: Mapping[str, Likeness], share: _Share
-) -> Sequence[Result]:
+def _played(project: Project, likenesses: Mapping[str, Likeness], share: Test) -> Sequence[Result]:
     async def played() -> list[Result]:
-        return [result async for result in play(project, share.test, share.cases, likenesses)]
+        return [result async for result in play(project, share, likenesses)]
 
     return asyncio.run(played())
 
 
 def _told(
-    project: Project, likenesses: Mapping[str, Likeness], share: _Share
+    project: Project, likenesses: Mapping[str, Likeness], share: Test
 ) -> Sequence[Result] | None:
     """Play in a process of its own; ``None`` where that cannot be done."""
     try:
         return _played(project, likenesses, share)
     except RunnerError:
         return None
-
-
-def _of(share: _Share, results: Sequence[Result]) -> list[Result]:
-    """Let results be of the very files and cases that were asked for, not of copies."""
-    return [
-        replace(result, test=share.test, case=case)
-        for case, result in zip(share.cases, results, strict=True)
-    ]
 
 
 def _left_alone() -> None:

@@ -164,9 +164,9 @@ class Judge:
             found.append((self.unresolved(field, to), words))
         if rule.values and unresolved is Unresolved.FAIL and rule.to(to).otherwise is None:
             found.append((field.untranslated(to), said + text(" is not listed in `values`")))
-        translated = rule.lookups or rule.values
-        failures = field.unmade(to) if translated else field.chain(to).failures
-        found += [(failed, f"{text(f'{name}: ')} || {words}") for failed, words in failures]
+        found += [
+            (failed, f"{text(f'{name}: ')} || {words}") for failed, words in field.failures(to)
+        ]
         if rule.blank is Blank.FAIL:
             found.append((f"({field.carried(to)} IS NULL)", text(f"{name} is blank")))
         for piece in field.pieces(to) if field.made(to) is not None else ():
@@ -238,8 +238,7 @@ class Judge:
             # What cannot be translated is no blank: it fails, or whatever `unresolved` says. Nor is
             # what cannot be converted: that fails.
             blank = field.value(to.other) if translated else field.carried(to)
-            failures = field.unmade(to) if translated else field.chain(to).failures
-            failed = "".join(f" AND NOT {condition}" for condition, _ in failures)
+            failed = "".join(f" AND NOT {condition}" for condition, _ in field.failures(to))
             found.append(f"{blank} IS NULL{failed}")
         if translated and field.rule.to(to).unresolved is Unresolved.KEEP:
             found.append(self.unresolved(field, to))

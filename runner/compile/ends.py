@@ -10,6 +10,7 @@ from runner.compile import values
 from runner.errors import Location, Problem, nearest
 from runner.model import Computed, Joined
 from runner.transform import Chain, chained, convertible
+from runner.transform.convert import lost, told
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
@@ -210,10 +211,9 @@ def _kept(sql: str, kind: Type) -> Chain:
     """Take what was computed as its type keeps it; a number may have come to too many digits."""
     if kind not in (Type.INTEGER, Type.DECIMAL):
         return Chain(sql, kind)
-    kept = f"try_cast({sql} AS {dialect.column_type(kind)})"
-    quote, told = dialect.text("'"), dialect.text("' comes to more than 18 digits by compute")
-    words = f"{quote} || {values.as_text(sql, kind)} || {told}"
-    return Chain(kept, kind, ((f"({sql} IS NOT NULL AND {kept} IS NULL)", words),))
+    kept = dialect.try_cast(sql, kind)
+    words = told(sql, kind, "comes to more than 18 digits by compute")
+    return Chain(kept, kind, ((lost(sql, kept), words),))
 
 
 def _named(rule: Computed) -> str:

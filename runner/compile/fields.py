@@ -26,7 +26,7 @@ from runner.compile.tables import PENDING
 from runner.errors import Problem
 from runner.model import Direction, Side, TooLong
 from runner.transform import chained, convertible, faults
-from runner.transform.convert import TEXTUAL
+from runner.transform.convert import TEXTUAL, told
 from runner.wire import FieldType, Type
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 ROW = {Side.LEFT: "l", Side.RIGHT: "r"}
-_QUOTE = dialect.text("'")
 _MOST = 10**18 - 1
 """The largest whole number that a decimal keeps."""
 _NUMBERS = frozenset({Type.INTEGER, Type.DECIMAL})
@@ -160,18 +159,25 @@ class CompiledField:
         steps, zone = self.rule.to(to).steps, self.rule.zone
         found = chained(self.value(to.other), self.kind(to.other), steps, zone)
         found = found.then(self.kind(to), zone)
-        failures = (*self.unmade(to), *found.failures, *self._unrounded(found, to))
+        failures = (*self._unmade(to), *found.failures, *self._unrounded(found, to))
         return replace(found, failures=failures)
 
     def _unrounded(self, chain: Chain, to: Side) -> tuple[tuple[str, str], ...]:
         """Where rounding makes a number too large: the condition and the words, as SQL."""
         if self.kind(to) is not Type.DECIMAL or self.scale is None:
             return ()
-        said = dialect.text("' comes to more than 18 digits by rounding")
-        shown = f"{_QUOTE} || {values.as_text(chain.sql, chain.kind)} || {said}"
-        return ((f"(abs({chain.sql}) > {_MOST} AND {self._fitted(chain.sql, to)} IS NULL)", shown),)
+        words = told(chain.sql, chain.kind, "comes to more than 18 digits by rounding")
+        return ((f"(abs({chain.sql}) > {_MOST} AND {self._fitted(chain.sql, to)} IS NULL)", words),)
 
-    def unmade(self, to: Side) -> tuple[tuple[str, str], ...]:
+    def failures(self, to: Side) -> tuple[tuple[str, str], ...]:
+        """Where a value is lost on its way to that side: conditions and words, as SQL.
+
+        What cannot be translated is not among them: `unresolved` says what follows.
+        """
+        translated = self.rule.lookups or self.rule.values
+        return self._unmade(to) if translated else self.chain(to).failures
+
+    def _unmade(self, to: Side) -> tuple[tuple[str, str], ...]:
         """Where there is no value to set out to that side: the condition and the words, as SQL."""
         made = self.made(to.other)
         if made is None or not made.fault:
@@ -294,7 +300,7 @@ class CompiledField:
             if self.scale is None:
                 return rounded if self._copied(rounded, to) else dialect.cast(rounded, kind)
             # What is rounded up may have a digit more.
-            return f"try_cast({rounded} AS {dialect.column_type(kind)})"
+            return dialect.try_cast(rounded, kind)
         truncate = self.rule.too_long is TooLong.TRUNCATE and end is not None
         if truncate and end is not None and end.max_length is not None and kind in TEXTUAL:
             return _cut(sql, end.max_length, kind)

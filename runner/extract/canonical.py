@@ -12,6 +12,7 @@ import pyarrow as pa
 from runner import dialect, expression
 from runner.connectors.problems import one_line
 from runner.errors import SystemUnavailableError
+from runner.extract.pages import repeated
 from runner.wire import Type
 
 if TYPE_CHECKING:
@@ -83,10 +84,7 @@ def _each_once(
 
     A file may have both é and e with an accent after it, which are one letter to us.
     """
-    [(repeated,)] = connection.execute(
-        f'SELECT count(*) - count(DISTINCT "#key") FROM {target}'
-    ).fetchall()
-    if not repeated:
+    if not repeated(connection, target):
         return
     key = mapping.reading(side).key('"#key"')
     [(keys,)] = connection.execute(

@@ -135,12 +135,17 @@ async def gather(
     return rows
 
 
-def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Keep a record that came more than once as it was last read."""
-    [(repeated,)] = connection.execute(
+def repeated(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Count the rows whose key another row has, too, but for one of each."""
+    [(rows,)] = connection.execute(
         f'SELECT count(*) - count(DISTINCT "#key") FROM {table}'
     ).fetchall()
-    if repeated:
+    return int(rows)
+
+
+def keep_last(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Keep a record that came more than once as it was last read."""
+    if repeated(connection, table):
         connection.execute(
             f"""DELETE FROM {table} WHERE rowid NOT IN
             (SELECT max(rowid) FROM {table} GROUP BY "#key")"""

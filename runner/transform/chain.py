@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner import dialect
-from runner.transform.convert import TEXTUAL, as_text, converted, convertible, may_fail
+from runner.transform.convert import TEXTUAL, converted, convertible, lost, may_fail, told
 from runner.transform.registry import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
     from runner.model import Step
     from runner.wire import Type
-
-_QUOTE = dialect.text("'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,8 @@ class Chain:
         sql = converted(self.sql, self.kind, kind, zone)
         failures = self.failures
         if may_fail(self.kind, kind):
-            shown = as_text(self.sql, self.kind)
-            failed = f"({self.sql} IS NOT NULL AND {sql} IS NULL)"
-            failures = (*failures, (failed, f"{_QUOTE} || {shown} || {_QUOTE} || ' is no {kind}'"))
+            words = told(self.sql, self.kind, f"is no {kind}")
+            failures = (*failures, (lost(self.sql, sql), words))
         return Chain(sql, kind, failures)
 
 
@@ -51,9 +47,7 @@ def chained(sql: str, kind: Type, steps: Sequence[Step], zone: str = "UTC") -> C
         changed = transform.sql(chain.sql, dict(step.arguments))
         failures = chain.failures
         if transform.fails is not None:
-            shown = as_text(chain.sql, chain.kind)
-            told = dialect.text(f" {transform.failed} by {step.name}")
-            words = f"{_QUOTE} || {shown} || {_QUOTE} || {told}"
+            words = told(chain.sql, chain.kind, f"{transform.failed} by {step.name}")
             failures = (*failures, (transform.fails(chain.sql, changed), words))
         chain = Chain(changed, transform.gives, failures)
     return chain

@@ -17,6 +17,7 @@ _FROM_TEXT = {
     Type.INSTANT: "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?(Z|[+-][0-9:]+)?",
 }
 """How a text must look to be read as a value of that type."""
+_QUOTE = dialect.text("'")
 _YES, _NO = "'true', 'yes', '1'", "'false', 'no', '0'"
 _AMONG_NUMBERS = frozenset(
     {
@@ -61,7 +62,7 @@ def converted(sql: str, source: Type, target: Type, zone: str = "UTC") -> str:
         case Type.DECIMAL, Type.INTEGER:
             return f"CASE WHEN {sql} = trunc({sql}) THEN CAST({sql} AS BIGINT) END"
         case Type.INTEGER, Type.DECIMAL:
-            return f"try_cast({sql} AS {dialect.column_type(target)})"
+            return dialect.try_cast(sql, target)
         case Type.INTEGER, Type.BOOLEAN:
             return f"CASE {sql} WHEN 0 THEN FALSE WHEN 1 THEN TRUE END"
         case _:
@@ -99,12 +100,22 @@ def as_text(sql: str, kind: Type) -> str:
             return sql
 
 
+def lost(before: str, after: str) -> str:
+    """SQL of whether a value has become a blank on its way."""
+    return f"({before} IS NOT NULL AND {after} IS NULL)"
+
+
+def told(sql: str, kind: Type, words: str) -> str:
+    """SQL of words that go on from a value in quotes."""
+    return f"{_QUOTE} || {as_text(sql, kind)} || {_QUOTE} || {dialect.text(f' {words}')}"
+
+
 def _read(text: str, target: Type) -> str:
     if target is Type.BOOLEAN:
         yes, no = (f"lower({text}) IN ({words})" for words in (_YES, _NO))
         return f"CASE WHEN {yes} THEN TRUE WHEN {no} THEN FALSE END"
     looks = f"regexp_full_match({text}, '{_FROM_TEXT[target]}')"
-    read = f"try_cast({text} AS {dialect.column_type(target)})"
+    read = dialect.try_cast(text, target)
     if target is Type.INSTANT:
         read = _in_calendar(f"(try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')")
     elif target is Type.DATE:

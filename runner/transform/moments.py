@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.model import Step
-from runner.transform.convert import as_text
+from runner.transform.convert import as_text, lost
 from runner.transform.cultures import (
     UnknownPatternError,
     date_patterns,
@@ -128,7 +128,7 @@ MOMENTS = {
         gives=Type.INSTANT,
         sql=_from_unix_time,
         inverse=_plainly("to_unix_time"),
-        fails=lambda before, after: f"({before} IS NOT NULL AND {after} IS NULL)",
+        fails=lost,
         failed="comes to no year from 1 to 9999",
     ),
     "to_unix_time": Transform(

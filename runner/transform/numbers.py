@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner import dialect
 from runner.model import Step
-from runner.transform.convert import as_text
+from runner.transform.convert import as_text, lost
 from runner.transform.cultures import known, number_marks
 from runner.transform.kind import Transform
 from runner.transform.texts import DERIVED, blank
@@ -82,11 +82,7 @@ def _divide_into(value: str, given: Arguments) -> str:
 
 def _number(sql: str) -> str:
     """Take what was computed for a number; NULL where it has more digits than one keeps."""
-    return f"try_cast({sql} AS {dialect.column_type(Type.DECIMAL)})"
-
-
-def _too_large(before: str, after: str) -> str:
-    return f"({before} IS NOT NULL AND {after} IS NULL)"
+    return dialect.try_cast(sql, Type.DECIMAL)
 
 
 def _too_small(before: str, after: str) -> str:
@@ -153,7 +149,7 @@ NUMBERS = {
         gives=Type.DECIMAL,
         sql=_round,
         faults=_round_faults,
-        fails=_too_large,
+        fails=lost,
     ),
     "multiply": Transform(
         takes=Type.DECIMAL,
@@ -161,7 +157,7 @@ NUMBERS = {
         sql=_multiply,
         inverse=_reciprocal,
         faults=_multiply_faults,
-        fails=_too_large,
+        fails=lost,
     ),
     "divide_into": Transform(
         takes=Type.DECIMAL, gives=Type.DECIMAL, sql=_divide_into, fails=_too_small

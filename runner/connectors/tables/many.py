@@ -129,9 +129,8 @@ def _created(opened: Opened, run: Sequence[Write], columns: Sequence[Column]) ->
         if page := pages.get(n):
             outcomes.append(Written(key=page.keys[0], page=page))
             continue
-        key = text_of(write.key or write.values[table.key.name])
-        message = f"{table.name} has a row '{key}' already"
-        outcomes.append(Rejected(code="", message=message, duplicate=True))
+        key = write.key or write.values[table.key.name]
+        outcomes.append(taken(table, key))
     return outcomes
 
 
@@ -165,6 +164,12 @@ def _changed(opened: Opened, run: Sequence[Write], columns: Sequence[Column]) ->
         ).fetchall()
     pages = _read(opened, run, sure)
     return [refused.get(n) or Written(key=pages[n].keys[0], page=pages[n]) for n in range(len(run))]
+
+
+def taken(table: Table, key: Value) -> Rejected:
+    """Say that a new row cannot have that key."""
+    message = f"{table.name} has a row '{text_of(key)}' already"
+    return Rejected(code="", message=message, duplicate=True)
 
 
 def refusal(table: Table, write: Write, etags: Sequence[str]) -> Outcome | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from runner.connectors.tables import many
-from runner.connectors.tables.cells import quoted, text_of
+from runner.connectors.tables.cells import quoted
 from runner.connectors.tables.pages import of_page, page_of
 from runner.connectors.tables.storage import first_line
 from runner.wire import Drifted, Rejected, Type, Unknown, WriteKind, Written
@@ -96,8 +96,7 @@ def _created(opened: Opened, write: Write, values: Mapping[str, Value]) -> Outco
             return Rejected(code="", message=f"{message}, and no field gives it")
     if key is not None:
         if _found(opened, key):
-            message = f"{table.name} has a row '{text_of(key)}' already"
-            return Rejected(code="", message=message, duplicate=True)
+            return many.taken(table, key)
         values = {**values, table.key.name: key}
     names = ", ".join(quoted(name) for name in values)
     places = ", ".join(table.columns[name].placed for name in values)
